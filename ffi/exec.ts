@@ -1,0 +1,61 @@
+/**
+ * Becoming another program: execve, with what the runtime changed put back first.
+ *
+ * @module
+ */
+
+import { type CallResult, tryCall } from "./call.ts";
+import { cString } from "./libc.ts";
+
+const SIGPIPE = 13;
+const SIG_DFL = 0;
+const RLIMIT_NOFILE = 7;
+
+/** Pointers to C strings with a null pointer behind; the strings live as long as the result. */
+function pointers(strings: readonly Uint8Array<ArrayBuffer>[]): BigUint64Array<ArrayBuffer> {
+  const list = new BigUint64Array(strings.length + 1);
+  strings.forEach((string, index) => {
+    list[index] = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(string)));
+  });
+  return list;
+}
+
+/** What a program is started with, in bytes: neither arguments nor environment need be UTF-8. */
+export interface Execution {
+  /** The file to execute. */
+  readonly path: Uint8Array;
+  /** argv, with argv[0]. */
+  readonly arguments: readonly Uint8Array[];
+  /** `NAME=value` entries, in order, duplicates kept. */
+  readonly environment: readonly Uint8Array[];
+  /** The soft limit of open files that the program is to have; undefined leaves it. */
+  readonly openFilesLimit?: number | undefined;
+}
+
+/**
+ * Replaces this process by another program. Returns only if that failed.
+ *
+ * The runtime ignores SIGPIPE and raises the soft limit of open files to the hard one; a program that
+ * inherited either would behave otherwise than from a shell. Both are set as asked before, and back
+ * again when execve fails.
+ */
+export function execute(execution: Execution): CallResult {
+  const argumentStrings = execution.arguments.map(cString);
+  const environmentStrings = execution.environment.map(cString);
+  const argv = pointers(argumentStrings);
+  const envp = pointers(environmentStrings);
+  const before = new BigUint64Array(2);
+  tryCall("getrlimit", RLIMIT_NOFILE, before);
+  const [, hard] = before;
+  if (execution.openFilesLimit !== undefined && hard !== undefined) {
+    const soft = BigInt(execution.openFilesLimit);
+    tryCall("setrlimit", RLIMIT_NOFILE, new BigUint64Array([soft < hard ? soft : hard, hard]));
+  }
+  const handler = tryCall("signal", SIGPIPE, BigInt(SIG_DFL));
+  const result = tryCall("execve", cString(execution.path), argv, envp);
+  if (handler.value !== -1) tryCall("signal", SIGPIPE, BigInt(handler.value));
+  tryCall("setrlimit", RLIMIT_NOFILE, before);
+  // Keeps the strings alive up to here: the kernel read them through bare pointers.
+  void argumentStrings.length, void environmentStrings.length;
+  return result;
+}

@@ -1,0 +1,59 @@
+/**
+ * The symbols of the C library that this code uses, as data, each with its C type.
+ *
+ * @module
+ */
+
+import { NotFoundError } from "../errors.ts";
+
+const SYMBOLS = {
+  /** `int *__errno_location(void)` */
+  __errno_location: { parameters: [], result: "pointer" },
+  /** `int socket(int domain, int type, int protocol)` */
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  /** `int getsockopt(int fd, int level, int name, void *value, socklen_t *length)` */
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  /** `int getsockname(int fd, struct sockaddr *address, socklen_t *length)` */
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  /** `int getpeername(int fd, struct sockaddr *address, socklen_t *length)` */
+  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  /** `int close(int fd)` */
+  close: { parameters: ["i32"], result: "i32" },
+  /** `int access(const char *path, int mode)` */
+  access: { parameters: ["buffer", "i32"], result: "i32" },
+  /** `ssize_t getxattr(const char *path, const char *name, void *value, size_t size)` */
+  getxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
+  /** `int execve(const char *path, char *const argv[], char *const envp[])` */
+  execve: { parameters: ["buffer", "buffer", "buffer"], result: "i32" },
+  /** `sighandler_t signal(int number, sighandler_t handler)`; SIG_ERR is -1, SIG_DFL 0. */
+  signal: { parameters: ["i32", "isize"], result: "isize" },
+  /** `int getrlimit(int resource, struct rlimit *limit)` */
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  /** `int setrlimit(int resource, const struct rlimit *limit)` */
+  setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  /** `long syscall(long number, ...)`: for calls without a wrapper in older C libraries. */
+  syscall: { parameters: ["isize", "isize", "isize", "isize"], result: "isize" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The open C library. */
+export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>;
+
+let opened: Libc | undefined;
+
+/**
+ * The C library, opened on first use and never at import.
+ *
+ * @throws {NotFoundError} where there is no glibc under its usual name
+ */
+export function libc(): Libc {
+  if (opened) return opened;
+  try {
+    return opened = Deno.dlopen("libc.so.6", SYMBOLS);
+  } catch (cause) {
+    throw new NotFoundError("Cannot open the C library: no libc.so.6 could be loaded", {
+      cause,
+      tried: ["libc.so.6"],
+      hint: "run on Linux with the GNU C library, which Deno itself needs",
+    });
+  }
+}
