@@ -27,6 +27,11 @@ export function openSocket(domain: number, type: number, protocol: number): Fd {
   return new Fd(call("open a socket", "socket", domain, type, protocol));
 }
 
+/** Where a buffer lies in memory, for structures that hold pointers; the caller keeps it alive. */
+export function addressOf(buffer: Uint8Array<ArrayBuffer>): bigint {
+  return Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));
+}
+
 /** A socket option as the kernel filled it in, or why not. */
 export interface SocketOption extends CallResult {
   /** The bytes that the kernel wrote; empty on failure. */

@@ -1,0 +1,13 @@
+/**
+ * What does the kernel say about the sockets of a process: MPTCP, fallen back, or TCP?
+ *
+ * @module
+ */
+
+export type { Subflow } from "./full_info.ts";
+export type { MptcpInfo } from "./mptcp_info.ts";
+export { type ProcessSockets, readProcessSockets, type StreamSocket } from "./process_sockets.ts";
+export type { SocketAddress } from "./socket_address.ts";
+export { readMptcpInfo, type SocketFacts, type Verdict } from "./stream_socket.ts";
+export type { SubflowAddresses } from "./subflow_addresses.ts";
+export type { TcpInfo } from "./tcp_info.ts";

@@ -1,0 +1,66 @@
+/**
+ * Socket addresses: from the kernel's bytes to text.
+ *
+ * @module
+ */
+
+import { StructView } from "./struct_view.ts";
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+/** One end of a connection. */
+export interface SocketAddress {
+  /**
+   * `192.0.2.1`, or IPv6 as RFC 5952 writes it: `2001:db8::1`.
+   *
+   * An IPv4 peer of an IPv6 socket stays recognizable as such: `::ffff:192.0.2.1`. A link-local
+   * address carries the index of its interface: `fe80::1%2`.
+   */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Eight groups as RFC 5952 section 4 writes them: the longest run of two or more zeros as `::`. */
+function renderGroups(groups: readonly number[]): string {
+  let start = 0;
+  let length = 0;
+  for (let from = 0; from < groups.length; from++) {
+    let to = from;
+    while (groups[to] === 0) to++;
+    if (to - from > length) [start, length] = [from, to - from];
+  }
+  const hex = groups.map((group) => group.toString(16));
+  if (length < 2) return hex.join(":");
+  return `${hex.slice(0, start).join(":")}::${hex.slice(start + length).join(":")}`;
+}
+
+function renderIpv6(bytes: Uint8Array): string {
+  const groups = Array.from(
+    { length: 8 },
+    (_, index) => (bytes[2 * index] ?? 0) << 8 | (bytes[2 * index + 1] ?? 0),
+  );
+  const mapped = groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0);
+  return mapped ? `::ffff:${bytes.subarray(12, 16).join(".")}` : renderGroups(groups);
+}
+
+/**
+ * Parses a socket address; undefined for a family other than IPv4 and IPv6, or too few bytes.
+ *
+ * Layout: sa_family u16 at 0 (host order), port u16 at 2 (network order); `sockaddr_in`: address at
+ * 4, 8 bytes in all that count; `sockaddr_in6`: flow label at 4 (ignored), address at 8, scope id u32
+ * at 24 (host order), 28 bytes. More bytes are ignored.
+ *
+ * Source: include/uapi/linux/in.h and in6.h @ v6.12; ipv6(7).
+ */
+export function parseSocketAddress(bytes: Uint8Array): SocketAddress | undefined {
+  const view = new StructView(bytes);
+  const family = view.u16(0);
+  const port = (bytes[2] ?? 0) << 8 | (bytes[3] ?? 0);
+  if (family === AF_INET && bytes.length >= 8) {
+    return { address: bytes.subarray(4, 8).join("."), port };
+  }
+  if (family !== AF_INET6 || bytes.length < 28) return undefined;
+  const scope = view.u32(24);
+  return { address: renderIpv6(bytes.subarray(8, 24)) + (scope ? `%${scope}` : ""), port };
+}
