@@ -1,0 +1,110 @@
+/**
+ * Runs the gate, or with `--all` the gate and every suite that this machine can run.
+ *
+ * @module
+ */
+
+import { renderTotals, runSuites, type Suite } from "./suites.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** Folders of tests that start real programs or need more than a checkout. */
+const LADDER = ["tests/preload", "tests/e2e", "tests/apps"];
+const NOT_UNIT = [...LADDER, "tests/cpython", "tests/lab"];
+
+const SANITIZE = ["--sanitize-ops", "--sanitize-resources"];
+
+function listFiles(pattern: RegExp): string[] {
+  const files: string[] = [];
+  const walk = (folder: string) => {
+    for (const { name, isDirectory } of Deno.readDirSync(new URL(folder || "./", ROOT))) {
+      if (name.startsWith(".") || name === "node_modules") continue;
+      if (isDirectory) walk(`${folder}${name}/`);
+      else if (pattern.test(name)) files.push(folder + name);
+    }
+  };
+  walk("");
+  return files.sort();
+}
+
+function gate(coverage: string): Suite[] {
+  const product = listFiles(/\.ts$/).filter((file) =>
+    !/^(tests|scripts|bench)\/|_(test|bench)\.ts$/.test(file)
+  );
+  const quiet = { NO_COLOR: "1" };
+  return [
+    { name: "format", command: ["deno", "fmt", "--check", "--quiet"], env: quiet },
+    { name: "lint", command: ["deno", "lint", "--quiet"], env: quiet },
+    { name: "types", command: ["deno", "check", "--quiet", "."], env: quiet },
+    { name: "public doc comments", command: ["deno", "doc", "--lint", "mod.ts"], env: quiet },
+    { name: "doc comments", command: ["deno", "run", "-qA", "scripts/check_docs.ts", ...product] },
+    { name: "layers", command: ["deno", "run", "-qA", "scripts/check_layers.ts"] },
+    { name: "texts", command: ["deno", "run", "-qA", "scripts/check_text.ts"] },
+    {
+      name: "C format",
+      command: ["clang-format-14", "--dry-run", "-Werror", ...listFiles(/\.[ch]$/)],
+      needs: "clang-format-14",
+    },
+    {
+      name: "native build",
+      command: ["deno", "run", "-qA", "scripts/build_native.ts", "--check"],
+      needs: "clang-14",
+    },
+    {
+      name: "unit tests",
+      command: [
+        ...["deno", "test", "-qA", "--no-check", "--parallel", "--reporter=dot", ...SANITIZE],
+        ...["--coverage-raw-data-only", `--coverage=${coverage}`, `--ignore=${NOT_UNIT}`],
+      ],
+      env: quiet,
+    },
+    {
+      name: "doc examples",
+      command: ["deno", "test", "-qA", "--doc", "--reporter=dot", ...product],
+      env: quiet,
+    },
+  ];
+}
+
+/** The share of the product's lines that the unit tests ran. */
+async function readCoverage(folder: string): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["coverage", folder, "--exclude=/(tests|scripts|bench)/|_test\\.ts$"],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stderr: "null",
+  }).output();
+  const [, , , , lines] = /^\| All files.*$/m.exec(new TextDecoder().decode(stdout))?.[0]
+    .split("|") ?? [];
+  return lines === undefined ? "unknown" : `${lines.trim()} %`;
+}
+
+function ladder(): Suite[] {
+  return LADDER.filter((folder) => {
+    try {
+      return [...Deno.readDirSync(new URL(folder, ROOT))].some(({ name }) =>
+        /_test\.ts$/.test(name)
+      );
+    } catch {
+      return false;
+    }
+  }).map((folder) => ({
+    name: folder,
+    command: ["deno", "test", "-qA", "--no-check", ...SANITIZE, `${folder}/`],
+    stream: true,
+  }));
+}
+
+if (import.meta.main) {
+  const all = Deno.args.includes("--all");
+  const coverage = await Deno.makeTempDir({ prefix: "mptcpize-coverage-" });
+  try {
+    const suites = all ? [...gate(coverage), ...ladder()] : gate(coverage);
+    const totals = await runSuites(suites);
+    console.log(`The unit tests ran ${await readCoverage(coverage)} of the product's lines`);
+    console.log(renderTotals(totals));
+    Deno.exitCode = totals.failed === 0 ? 0 : 1;
+  } finally {
+    await Deno.remove(coverage, { recursive: true });
+  }
+}
