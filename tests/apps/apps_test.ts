@@ -1,0 +1,63 @@
+import { commandExists, isRoot, skipUnless } from "../skip.ts";
+import type { App } from "./app.ts";
+import { ESBUILD, exists, installEsbuild } from "./build.ts";
+import { DATABASE_APPS } from "./databases.ts";
+import { FILE_APPS } from "./files.ts";
+import { HTTP_APPS } from "./http.ts";
+import { LIMIT_APPS } from "./limits.ts";
+import { NATIVE_APPS } from "./native.ts";
+import { Scene, type Situation } from "./scene.ts";
+import { SHELL_APPS } from "./shells.ts";
+import { STREAM_APPS } from "./streams.ts";
+
+const APPS: readonly App[] = [
+  ...HTTP_APPS,
+  ...DATABASE_APPS,
+  ...FILE_APPS,
+  ...SHELL_APPS,
+  ...STREAM_APPS,
+  ...NATIVE_APPS,
+  ...LIMIT_APPS,
+];
+
+const MPTCP = { client: "MPTCP", server: "MPTCP" } as const;
+
+/** Whether the kernel lets us make network namespaces. */
+function canMakeNamespaces(): boolean {
+  if (!isRoot()) return false;
+  return new Deno.Command("unshare", { args: ["--net", "true"], stderr: "null" }).outputSync()
+    .success;
+}
+
+/** Leaves an app out, naming the first thing that it lacks. */
+function skipWithout(needs: readonly string[]): { ignore: boolean } {
+  const missing = needs.find((need) => need.includes("/") ? !exists(need) : !commandExists(need));
+  if (missing === undefined) return { ignore: false };
+  const name = missing.slice(missing.lastIndexOf("/") + 1);
+  return missing === ESBUILD
+    ? skipUnless(name, false, "npm, and its registry within reach")
+    : skipUnless(name, false);
+}
+
+function testApp(app: App, situation: Situation, name: string): void {
+  const namespaces = skipUnless("network namespaces", canMakeNamespaces);
+  const mptcp = skipUnless("MPTCP", exists("/proc/sys/net/mptcp/enabled"));
+  Deno.test({
+    name,
+    ignore: namespaces.ignore || mptcp.ignore || skipWithout(app.needs).ignore,
+    async fn() {
+      await using scene = await Scene.open(situation);
+      await app.play(scene);
+      scene.judge(app.sides ?? MPTCP);
+    },
+  });
+}
+
+await installEsbuild();
+for (const app of APPS) {
+  testApp(app, "forced", `run() keeps ${app.name} working, with the sockets it promises`);
+  testApp(app, "off", `run() keeps ${app.name} working as TCP when the kernel refuses MPTCP`);
+}
+for (const app of HTTP_APPS.slice(0, 3)) {
+  testApp(app, "plain", `the kernel counts ${app.name} as TCP when it is not forced`);
+}
