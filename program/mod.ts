@@ -1,0 +1,11 @@
+/**
+ * What is this program file, and what does the kernel load for it?
+ *
+ * @module
+ */
+
+export { type Elf } from "./elf.ts";
+export { type GoBuild } from "./go.ts";
+export { imageOf, type Program } from "./program.ts";
+export { findCommand, type FoundCommand, readProgram } from "./read.ts";
+export { type ScriptLine } from "./script.ts";
