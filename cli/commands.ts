@@ -1,0 +1,129 @@
+/**
+ * The one table of commands and flags: parser, help and completions are made from it.
+ *
+ * @module
+ */
+
+/** One flag of a command. */
+export interface FlagSpec {
+  /** The long name without dashes. */
+  readonly name: string;
+  /** The one-letter name without its dash. */
+  readonly short?: string;
+  /** The name of its value in the help; absent for a switch. */
+  readonly value?: string;
+  /** The values that it takes, where they are few. */
+  readonly choices?: readonly string[];
+  readonly help: string;
+}
+
+/** One command. */
+export interface CommandSpec {
+  readonly name: string;
+  /** Its operands as in a usage line. */
+  readonly operands: string;
+  /** One line, without a final period. */
+  readonly summary: string;
+  /** Paragraphs for `--help`. */
+  readonly description: readonly string[];
+  readonly flags: readonly FlagSpec[];
+  /** Whether the first operand is a command of the system, for completions. */
+  readonly takesCommand?: boolean;
+  readonly examples: readonly (readonly [words: string, meaning: string])[];
+}
+
+const HELP: FlagSpec = { name: "help", short: "h", help: "show this help" };
+const JSON_OUTPUT: FlagSpec = { name: "json", help: "print one JSON document" };
+
+const FORCE_FLAGS: readonly FlagSpec[] = [
+  {
+    name: "method",
+    value: "METHOD",
+    choices: ["auto", "preload", "godebug"],
+    help: "auto (the default) takes what reaches the command, or refuses; another insists",
+  },
+];
+
+/** All commands, in the order of the help. */
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "run",
+    operands: "[--] COMMAND [ARG…]",
+    summary: "Start a command, forced onto MPTCP",
+    description: [
+      "Becomes COMMAND, in the same process: its TCP sockets, and those of what it starts, ask for " +
+      "MPTCP, and are TCP where that is refused. Flags end at the first operand.",
+      "Exit status: that of COMMAND; 125 if mptcpize failed, 126 if COMMAND cannot be executed, 127 if it " +
+      "is not found.",
+    ],
+    flags: [
+      { name: "debug", short: "d", help: "name each forced socket and softened option on stderr" },
+      ...FORCE_FLAGS,
+      { name: "strict", help: "leave socket options alone: what MPTCP refuses is refused" },
+      { name: "dry-run", help: "print what would be done, and do nothing" },
+      { name: "json", help: "with --dry-run: print one JSON document; else errors as JSON" },
+      HELP,
+    ],
+    takesCommand: true,
+    examples: [
+      ["mptcpize run curl https://example.org/", "a client"],
+      ["mptcpize run -d nginx -g 'daemon off;'", "a server, telling what is forced"],
+      ["mptcpize run --dry-run ssh host", "what would be done"],
+    ],
+  },
+  {
+    name: "explain",
+    operands: "[--] COMMAND [ARG…]",
+    summary: "Tell which methods reach a command, and why",
+    description: [
+      "Reads the file of COMMAND and starts nothing.",
+      "Exit status: 0 if a method reaches it, 1 if none does or there is no such command.",
+    ],
+    flags: [...FORCE_FLAGS, JSON_OUTPUT, HELP],
+    takesCommand: true,
+    examples: [
+      ["mptcpize explain curl", "what the file is, and what would be set"],
+      ["mptcpize explain --json busybox", "the same for a program to read"],
+    ],
+  },
+  {
+    name: "sockets",
+    operands: "",
+    summary: "List the TCP sockets of a process: MPTCP, fallen back, or TCP",
+    description: [
+      "Asks the kernel about each socket (MPTCP_INFO and its subflows). Needs the right to trace the " +
+      "process: the same user, or root.",
+    ],
+    flags: [
+      { name: "pid", short: "p", value: "PID", help: "the process" },
+      JSON_OUTPUT,
+      HELP,
+    ],
+    examples: [["mptcpize sockets --pid 1234", "each socket with its subflows"]],
+  },
+  {
+    name: "demo",
+    operands: "",
+    summary: "Force a real server and client over loopback, and show the proof",
+    description: [
+      "Needs no root, no network and no compiler: takes the HTTP server and client that it finds (python3, " +
+      "node or Deno; curl, python3, node or Deno), neither of which knows MPTCP.",
+      "Exit status: 0 if both ends used MPTCP when forced, 1 if not.",
+    ],
+    flags: [JSON_OUTPUT, HELP],
+    examples: [["mptcpize demo", "about two seconds"]],
+  },
+  {
+    name: "completions",
+    operands: "bash|zsh|fish",
+    summary: "Print a completion script for a shell",
+    description: ["Load it with `source <(mptcpize completions bash)`, or its like."],
+    flags: [HELP],
+    examples: [["source <(mptcpize completions bash)", "for this shell"]],
+  },
+];
+
+/** The command of a name, if there is one. */
+export function findCommandSpec(name: string): CommandSpec | undefined {
+  return COMMANDS.find((command) => command.name === name);
+}

@@ -1,0 +1,307 @@
+/**
+ * `mptcpize demo`: a real server and client that know nothing of MPTCP, forced over loopback.
+ *
+ * @module
+ */
+
+import {
+  MptcpizeError,
+  NotFoundError,
+  probeMptcp,
+  type ProcessSockets,
+  readProcessSockets,
+  type Verdict,
+} from "../mod.ts";
+import type { Env } from "./env.ts";
+import type { ParsedFlags } from "./flags.ts";
+import { bytesText, painter, shellWord, wrap } from "./render.ts";
+import { socketsText, VERDICT_WORDS } from "./sockets.ts";
+
+/** Large enough that a paused reader leaves both ends connected, whatever the buffers hold. */
+const TRANSFER_BYTES = 48_000_000;
+const FILE_NAME = "data.bin";
+/** How long a server may take to listen, and a transfer to go on. */
+const PATIENCE_MS = 20_000;
+
+/** A program that can play a part, and the words that make it do so. */
+interface Player {
+  readonly name: string;
+  readonly words: readonly string[];
+}
+
+const NODE_SERVER = `require("http").createServer((_, response) =>
+  require("fs").createReadStream("${FILE_NAME}").pipe(response)).listen(PORT, "127.0.0.1")`;
+const DENO_SERVER = `Deno.serve({ port: PORT, hostname: "127.0.0.1", onListen() {} }, async () =>
+  new Response((await Deno.open("${FILE_NAME}")).readable))`;
+const PYTHON_CLIENT = `import shutil, sys, urllib.request
+shutil.copyfileobj(urllib.request.urlopen("URL"), sys.stdout.buffer)`;
+const NODE_CLIENT = `require("http").get("URL", (response) => response.pipe(process.stdout))`;
+const DENO_CLIENT = `await (await fetch("URL")).body.pipeTo(Deno.stdout.writable)`;
+
+/** Servers, the best known first; PORT stands for the port. They serve the folder they start in. */
+function serverPlayers(): Player[] {
+  return [
+    {
+      name: "python3",
+      words: ["python3", "-m", "http.server", "PORT", "--bind", "127.0.0.1"],
+    },
+    { name: "node", words: ["node", "-e", NODE_SERVER] },
+    { name: "deno", words: [Deno.execPath(), "eval", "--no-config", DENO_SERVER] },
+  ];
+}
+
+/** Clients, the best known first; URL stands for what to fetch. They write it to stdout. */
+function clientPlayers(): Player[] {
+  return [
+    { name: "curl", words: ["curl", "-sS", "URL"] },
+    { name: "python3", words: ["python3", "-c", PYTHON_CLIENT] },
+    { name: "node", words: ["node", "-e", NODE_CLIENT] },
+    { name: "deno", words: [Deno.execPath(), "eval", "--no-config", DENO_CLIENT] },
+  ];
+}
+
+/** The first player that works here: it tells its version. */
+function findPlayer(part: string, players: readonly Player[]): Player {
+  for (const player of players) {
+    try {
+      const { success } = new Deno.Command(player.words[0]!, {
+        args: ["--version"],
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+      }).outputSync();
+      if (success) return player;
+    } catch {
+      // Not on this machine: the next one.
+    }
+  }
+  throw new NotFoundError(`Cannot find a ${part} for the demo: none of them is here`, {
+    tried: players.map((player) => player.name),
+  });
+}
+
+/** One end of a transfer as the kernel saw it. */
+interface End {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly seen: ProcessSockets;
+  /** The verdict of its connection. */
+  readonly verdict: Verdict | undefined;
+}
+
+/** A transfer, forced or not. */
+interface Round {
+  readonly forced: boolean;
+  readonly server: End;
+  readonly client: End;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+/** The words that start a player, behind `mptcpize run` when it is to be forced. */
+function start(words: readonly string[], forced: boolean, options: Deno.CommandOptions) {
+  const own = new URL("./mptcpize.ts", import.meta.url).pathname;
+  const all = forced
+    ? [Deno.execPath(), "run", "-qA", decodeURIComponent(own), "run", "--", ...words]
+    : words;
+  return new Deno.Command(all[0]!, { ...options, args: all.slice(1), stdin: "null" }).spawn();
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+async function until<T>(what: string, probe: () => T | undefined): Promise<T> {
+  const end = Date.now() + PATIENCE_MS;
+  while (Date.now() < end) {
+    const result = probe();
+    if (result !== undefined) return result;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new MptcpizeError(`Cannot show the demo: ${what} after ${PATIENCE_MS / 1000} s`);
+}
+
+function ownSockets(pid: number): ProcessSockets | undefined {
+  try {
+    return readProcessSockets(pid);
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/** The sockets that have to do with a port, at either end. */
+function onPort(seen: ProcessSockets, port: number): ProcessSockets {
+  const sockets = seen.sockets.filter((socket) =>
+    socket.local?.port === port || socket.remote?.port === port
+  );
+  return { ...seen, sockets };
+}
+
+function end(player: Player, words: readonly string[], seen: ProcessSockets): End {
+  const connected = seen.sockets.find((socket) => socket.state === "ESTABLISHED");
+  return { name: player.name, command: words, seen, verdict: connected?.verdict };
+}
+
+async function stop(child: Deno.ChildProcess): Promise<void> {
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // It ended by itself.
+  }
+  await child.status;
+}
+
+/** Reads a stream to its end and counts. */
+async function drain(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<number> {
+  let bytes = 0;
+  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+    bytes += chunk.value.length;
+  }
+  return bytes;
+}
+
+/** One transfer: the client is held up half-way, so that both ends can be looked at. */
+async function transfer(
+  server: Player,
+  client: Player,
+  folder: string,
+  forced: boolean,
+): Promise<Round> {
+  const port = freePort();
+  const url = `http://127.0.0.1:${port}/${FILE_NAME}`;
+  const fill = (words: readonly string[]) =>
+    words.map((word) => word.replace("PORT", String(port)).replace("URL", url));
+  const serverWords = fill(server.words);
+  const clientWords = fill(client.words);
+  const quiet = { cwd: folder, stdout: "null", stderr: "null" } as const;
+  const serverChild = start(serverWords, forced, quiet);
+  let clientChild: Deno.ChildProcess | undefined;
+  try {
+    await until(`${server.name} does not listen`, () => {
+      const listens = ownSockets(serverChild.pid)?.sockets
+        .some((socket) => socket.state === "LISTEN" && socket.local?.port === port);
+      return listens || undefined;
+    });
+    const began = performance.now();
+    clientChild = start(clientWords, forced, { stdout: "piped", stderr: "null" });
+    const reader = clientChild.stdout.getReader();
+    const first = await reader.read();
+    // Nobody reads on, so the connection stays as it is while both ends are asked.
+    const clientSeen = onPort(readProcessSockets(clientChild.pid), port);
+    const serverSeen = onPort(readProcessSockets(serverChild.pid), port);
+    const bytes = (first.value?.length ?? 0) + await drain(reader);
+    const ms = performance.now() - began;
+    return {
+      forced,
+      server: end(server, serverWords, serverSeen),
+      client: end(client, clientWords, clientSeen),
+      bytes,
+      ms,
+    };
+  } finally {
+    if (clientChild !== undefined) await stop(clientChild);
+    await stop(serverChild);
+  }
+}
+
+function shortCommand(end: End): string {
+  // A script of several lines says less than its program's name.
+  const words = end.command.map((word) => word.includes("\n") || word.length > 60 ? "…" : word);
+  const [program, ...rest] = words;
+  return [program!.includes("/") ? end.name : program!, ...rest].map((word) =>
+    word === "…" ? word : shellWord(word)
+  ).join(" ");
+}
+
+function roundText(env: Env, round: Round): string {
+  const paint = painter(env.color);
+  const title = round.forced ? "Forced" : "The same, not forced";
+  const part = (name: string, end: End) =>
+    `${name}  $ ${round.forced ? "mptcpize run " : ""}${shortCommand(end)}\n` +
+    socketsText(env, end.seen).split("\n").map((line) => `  ${line}`).join("\n");
+  return [
+    paint("bold", title),
+    "",
+    part("server", round.server),
+    "",
+    part("client", round.client),
+    "",
+    `${bytesText(round.bytes)} arrived of ${bytesText(TRANSFER_BYTES)}`,
+    "",
+  ].join("\n");
+}
+
+function roundJson(round: Round): Record<string, unknown> {
+  const end = ({ name, command, seen, verdict }: End) => ({
+    name,
+    command,
+    verdict,
+    sockets: seen.sockets,
+  });
+  return {
+    forced: round.forced,
+    bytes: round.bytes,
+    server: end(round.server),
+    client: end(round.client),
+  };
+}
+
+function whole(round: Round): boolean {
+  return round.bytes === TRANSFER_BYTES;
+}
+
+function ends(round: Round, verdict: Verdict): boolean {
+  return round.server.verdict === verdict && round.client.verdict === verdict;
+}
+
+function conclusion(forced: Round, plain: Round): string {
+  const said = ({ verdict }: End) =>
+    verdict === undefined ? "no connection" : VERDICT_WORDS[verdict];
+  if (!whole(forced) || !whole(plain)) return "The transfer was cut short";
+  if (!ends(forced, "mptcp")) {
+    return `MPTCP was not used when forced: server ${said(forced.server)}, client ${
+      said(forced.client)
+    }`;
+  }
+  const contrast = ends(plain, "tcp")
+    ? "and plain TCP without being forced"
+    : `and without being forced: server ${said(plain.server)}, client ${said(plain.client)}`;
+  return `Both ends used MPTCP when forced, by the kernel's own answer (MPTCP_INFO), ${contrast}`;
+}
+
+/**
+ * Runs the demo.
+ *
+ * @returns whether both ends used MPTCP when forced
+ * @throws {MptcpizeError} when a player is missing or does not play its part
+ */
+export async function demo(env: Env, flags: ParsedFlags): Promise<boolean> {
+  const server = findPlayer("server", serverPlayers());
+  const client = findPlayer("client", clientPlayers());
+  const mptcp = probeMptcp();
+  const folder = Deno.makeTempDirSync({ prefix: "mptcpize-demo-" });
+  try {
+    using file = Deno.createSync(`${folder}/${FILE_NAME}`);
+    file.truncateSync(TRANSFER_BYTES);
+    const forced = await transfer(server, client, folder, true);
+    if (!flags.has("json")) env.out(roundText(env, forced) + "\n");
+    const plain = await transfer(server, client, folder, false);
+    if (!flags.has("json")) env.out(roundText(env, plain) + "\n");
+    const proven = whole(forced) && whole(plain) && ends(forced, "mptcp");
+    const words = conclusion(forced, plain);
+    if (flags.has("json")) {
+      const rounds = [roundJson(forced), roundJson(plain)];
+      env.out(JSON.stringify({ proven, conclusion: words, mptcp, rounds }, null, 2) + "\n");
+    } else {
+      env.out(`${painter(env.color)(proven ? "green" : "red", wrap(words))}\n`);
+      if (!proven && mptcp.state === "no") {
+        env.err(`mptcpize: ${mptcp.reason}\n\nhint: needs ${mptcp.needs}\n`);
+      }
+    }
+    return proven;
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}

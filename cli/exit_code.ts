@@ -1,0 +1,26 @@
+/**
+ * Errors to exit statuses.
+ *
+ * @module
+ */
+
+import { NotFoundError, NotPermittedError, SyscallError, UsageError } from "../mod.ts";
+
+/** Errors of execve(2) that mean "not found", as env(1) and the shells take them. */
+const NOT_FOUND = ["ENOENT", "ENOTDIR"];
+
+/**
+ * The exit status for an error: 1, or 2 for words that make no sense.
+ *
+ * `run` keeps those for its command, as env(1) does: 125 if mptcpize failed, 126 if the command cannot be
+ * executed, 127 if it is not found.
+ */
+export function exitStatus(command: string | undefined, error: unknown): number {
+  if (command !== "run") return error instanceof UsageError ? 2 : 1;
+  if (error instanceof NotFoundError) return 127;
+  if (error instanceof NotPermittedError) return 126;
+  if (error instanceof SyscallError && error.call === "execve") {
+    return NOT_FOUND.includes(error.code) ? 127 : 126;
+  }
+  return 125;
+}

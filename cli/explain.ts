@@ -1,0 +1,116 @@
+/**
+ * `mptcpize explain`: what a command is, which methods reach it, and what would be set.
+ *
+ * @module
+ */
+
+import {
+  type CommandFacts,
+  type CommandPlan,
+  explainCommand,
+  NotSupportedError,
+  planCommand,
+  type Program,
+} from "../mod.ts";
+import type { Env } from "./env.ts";
+import type { ParsedFlags } from "./flags.ts";
+import { painter, table, wrap } from "./render.ts";
+import { changeRows, commandRequest, planJson } from "./run.ts";
+
+/** One line on what a file is. */
+export function describeProgram(program: Program): string {
+  const traits = [];
+  if (program.unreadable) traits.push("unreadable program");
+  if (program.script !== undefined) {
+    const { interpreter, argument } = program.script;
+    traits.push(`script of ${interpreter}${argument === undefined ? "" : ` ${argument}`}`);
+  } else if (program.format === "unknown" && !program.unreadable) {
+    traits.push("text without #!, run by /bin/sh");
+  }
+  const { elf, go } = program;
+  if (elf !== undefined) {
+    const kind = elf.interpreter === undefined ? "static" : "dynamic";
+    const language = go === undefined ? "" : " Go";
+    traits.push(`${kind}${language} program for ${elf.machine}`);
+    if (go !== undefined) traits.push(go.version);
+    if (elf.interpreter !== undefined) {
+      traits.push(elf.libc === "unknown" ? elf.interpreter : `${elf.libc} (${elf.interpreter})`);
+    }
+    if (go?.defaultGodebug !== undefined) traits.push(`built with GODEBUG ${go.defaultGodebug}`);
+  }
+  if (program.setUid) traits.push("set-user-ID");
+  if (program.setGid) traits.push("set-group-ID");
+  if (program.fileCapabilities) traits.push("file capabilities");
+  return traits.join(", ");
+}
+
+/** The chain from what was found to what the kernel loads. */
+function chain(program: Program): Program[] {
+  const programs = [program];
+  for (let next = program.interpreterProgram; next !== undefined; next = next.interpreterProgram) {
+    programs.push(next);
+  }
+  return programs;
+}
+
+function factsText(env: Env, facts: CommandFacts, plan: CommandPlan | undefined): string {
+  const paint = painter(env.color);
+  const width = env.columns === undefined ? 80 : Math.min(env.columns, 100);
+  const blocks = [
+    chain(facts.program).map((program) =>
+      `${paint("bold", program.path)}\n${wrap(describeProgram(program), 2, width)}`
+    ).join("\n"),
+    table([
+      ["METHOD", "REACHES IT", "WHY"],
+      ...facts.choice.reaches.map((reach) => [
+        reach.method,
+        reach.reaches ? "yes" : "no",
+        reach.reason,
+      ]),
+    ]),
+  ];
+  if (plan === undefined) {
+    blocks.push("`mptcpize run` refuses it");
+  } else {
+    const rows = changeRows(plan);
+    const sets = rows.length === 0 ? "  nothing: all is set already" : table(rows, 2);
+    blocks.push(`\`mptcpize run\` sets\n${sets}`);
+  }
+  for (const warning of plan?.warnings ?? []) blocks.push(wrap(`warning: ${warning}`, 0, width));
+  for (const note of facts.notes) blocks.push(wrap(`hint: ${note}`, 0, width));
+  return blocks.join("\n\n") + "\n";
+}
+
+/**
+ * Explains a command.
+ *
+ * @returns whether a method reaches it
+ * @throws {MptcpizeError} when there is no such command, or it cannot be read
+ */
+export async function explain(
+  env: Env,
+  flags: ParsedFlags,
+  words: readonly Uint8Array[],
+): Promise<boolean> {
+  const request = commandRequest(env, flags, words);
+  const facts = explainCommand(request);
+  let plan: CommandPlan | undefined;
+  let refusal: NotSupportedError | undefined;
+  try {
+    plan = await planCommand(request);
+  } catch (error) {
+    if (!(error instanceof NotSupportedError)) throw error;
+    refusal = error;
+  }
+  if (flags.has("json")) {
+    const { program, image, choice, mptcp, notes } = facts;
+    const json = plan === undefined
+      ? { program, image, reaches: choice.reaches, mptcp, notes, refused: refusal }
+      : { ...planJson(plan), program, image };
+    env.out(JSON.stringify(json, null, 2) + "\n");
+  } else {
+    env.out(factsText(env, facts, plan));
+    if (refusal?.hint !== undefined) env.out(`\nhint: ${wrap(refusal.hint, 6).trimStart()}\n`);
+  }
+  return facts.choice.method !== undefined;
+}

@@ -1,0 +1,65 @@
+/**
+ * Text for people: tables, colour, paragraphs.
+ *
+ * @module
+ */
+
+const WIDTH = 80;
+
+/** Wraps words into lines of at most `width` columns; a word that is longer stands alone. */
+export function wrap(text: string, indent = 0, width: number = WIDTH): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && indent + line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line].map((line) => " ".repeat(indent) + line).join("\n");
+}
+
+/** Rows of cells as columns, two blanks apart; the last column is not padded. */
+export function table(rows: readonly (readonly string[])[], indent = 0): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, column) => widths[column] = Math.max(widths[column] ?? 0, cell.length));
+  }
+  return rows.map((row) => {
+    const cells = row.map((cell, column) =>
+      column === row.length - 1 ? cell : cell.padEnd(widths[column]!)
+    );
+    return " ".repeat(indent) + cells.join("  ").trimEnd();
+  }).join("\n");
+}
+
+/** A number of bytes with a unit: `24.0 MB`. */
+export function bytesText(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** `1 socket`, `2 sockets`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+const CODES = { bold: 1, red: 31, green: 32, yellow: 33 } as const;
+
+/** A painter of text: as it is where there is no colour. */
+export function painter(color: boolean): (style: keyof typeof CODES, text: string) => string {
+  return (style, text) => color ? `\x1b[${CODES[style]}m${text}\x1b[0m` : text;
+}
+
+/** A word as a shell takes it: quoted only where it must be. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,96 @@
+/**
+ * `mptcpize run`: become a command, forced.
+ *
+ * @module
+ */
+
+import {
+  type CommandPlan,
+  type CommandRequest,
+  displayByteString,
+  type Method,
+  planCommand,
+  startCommand,
+} from "../mod.ts";
+import type { Env } from "./env.ts";
+import type { ParsedFlags } from "./flags.ts";
+import { shellWord, table } from "./render.ts";
+
+const decoder = new TextDecoder();
+
+/** The request that the flags and operands of `run` and `explain` make. */
+export function commandRequest(
+  env: Env,
+  flags: ParsedFlags,
+  words: readonly Uint8Array[],
+): CommandRequest {
+  return {
+    words,
+    environment: env.environment,
+    // Checked against the choices of the flag's table.
+    method: (flags.value("method") ?? "auto") as Method | "auto",
+    debug: flags.has("debug"),
+    strict: flags.has("strict"),
+    openFilesLimit: env.openFilesLimit,
+  };
+}
+
+/** A plan as JSON; a byte string that is not UTF-8 shows the replacement character. */
+export function planJson(plan: CommandPlan): Record<string, unknown> {
+  return {
+    command: plan.words.map((word) => decoder.decode(word)),
+    program: plan.program.path,
+    image: plan.image.path,
+    method: plan.method,
+    reaches: plan.choice.reaches,
+    mptcp: plan.mptcp,
+    library: plan.library,
+    environment: Object.fromEntries(
+      plan.changes.map((change) => [change.name, displayByteString(change.after)]),
+    ),
+    warnings: plan.warnings,
+    notes: plan.notes,
+  };
+}
+
+/** The variables that a plan sets, as rows for a table. */
+export function changeRows(plan: CommandPlan): string[][] {
+  return plan.changes.map(({ name, before, after }) => [
+    `${name}=${shellWord(displayByteString(after))}`,
+    before === undefined ? "" : `(was ${shellWord(displayByteString(before))})`,
+  ]);
+}
+
+function planText(plan: CommandPlan): string {
+  const reach = plan.choice.reaches.find((reach) => reach.method === plan.method);
+  const rows = [
+    ["program", plan.program.path],
+    ...(plan.image === plan.program ? [] : [["loaded by", plan.image.path]]),
+    ["method", `${plan.method}${reach === undefined ? "" : `: ${reach.reason}`}`],
+    ...(plan.library?.copyFrom === undefined
+      ? []
+      : [["copy", `${plan.library.copyFrom} to ${plan.library.path}`]]),
+    ...changeRows(plan).map((row) => ["set", row.join(" ").trimEnd()]),
+    ["exec", plan.words.map((word) => shellWord(decoder.decode(word))).join(" ")],
+  ];
+  return table(rows) + "\n";
+}
+
+/**
+ * Runs a command, or prints what would be done. Returns only after `--dry-run`.
+ *
+ * @throws {MptcpizeError} whatever keeps the command from being started
+ */
+export async function run(
+  env: Env,
+  flags: ParsedFlags,
+  words: readonly Uint8Array[],
+): Promise<void> {
+  const plan = await planCommand(commandRequest(env, flags, words));
+  for (const warning of plan.warnings) env.err(`mptcpize: ${warning}\n`);
+  if (flags.has("dry-run")) {
+    env.out(flags.has("json") ? JSON.stringify(planJson(plan), null, 2) + "\n" : planText(plan));
+    return;
+  }
+  startCommand(plan);
+}

@@ -1,0 +1,7 @@
+/**
+ * What can this machine do? Answered by trying, never by kernel version.
+ *
+ * @module
+ */
+
+export { type Feature, probeMptcp } from "./mptcp.ts";

@@ -1,0 +1,234 @@
+/**
+ * Forcing one command: read what is there, choose, and give a plan as plain data; then start it.
+ *
+ * @module
+ */
+
+import { FormatError, NotSupportedError, UsageError } from "../errors.ts";
+import { type Feature, probeMptcp } from "../features/mod.ts";
+import {
+  type Environment,
+  findLibrary,
+  forceEnvironment,
+  getVariable,
+  isLibraryMachine,
+  type LibraryPlace,
+} from "../preload/mod.ts";
+import {
+  findCommand,
+  type FoundCommand,
+  imageOf,
+  type Program,
+  readProgram,
+} from "../program/mod.ts";
+import {
+  type Choice,
+  chooseMethod,
+  type Method,
+  METHODS,
+  refusalReason,
+  waysToReach,
+} from "./choose.ts";
+import { makesNewEnvironment, programNotes } from "./notes.ts";
+
+/** What the caller wants to start. */
+export interface CommandRequest {
+  /** The command and its arguments, in bytes: they need not be UTF-8. */
+  readonly words: readonly Uint8Array[];
+  /** The environment to start from. */
+  readonly environment: Environment;
+  /** A method to insist on; `auto` takes the one that reaches the program, or refuses. */
+  readonly method?: Method | "auto";
+  /** Whether the preload library names what it does on stderr. */
+  readonly debug?: boolean;
+  /** Whether the preload library leaves socket options alone. */
+  readonly strict?: boolean;
+  /** The soft limit of open files that the command is to have; undefined leaves it as it is. */
+  readonly openFilesLimit?: number | undefined;
+}
+
+/** What is known about a command, without the decision to start it. */
+export interface CommandFacts {
+  /** The file that was found. */
+  readonly program: Program;
+  /** The file that the kernel loads in the end: behind scripts, their interpreter. */
+  readonly image: Program;
+  readonly choice: Choice;
+  /** Whether the kernel makes MPTCP sockets here. */
+  readonly mptcp: Feature;
+  /** Sentences worth knowing, without a final period. */
+  readonly notes: readonly string[];
+}
+
+/** A variable that the plan sets. */
+export interface VariableChange {
+  readonly name: string;
+  /** As a byte string; undefined if it was not set. */
+  readonly before: string | undefined;
+  readonly after: string;
+}
+
+/** All that will happen, as plain data: what `--dry-run` prints. */
+export interface CommandPlan extends CommandFacts {
+  /** The method taken: what was insisted on, or what reaches the program. */
+  readonly method: Method;
+  /** The file to execute. */
+  readonly path: Uint8Array;
+  readonly words: readonly Uint8Array[];
+  /** The library's place; undefined where the method does not need it. */
+  readonly library: LibraryPlace | undefined;
+  readonly environment: Environment;
+  readonly changes: readonly VariableChange[];
+  readonly warnings: readonly string[];
+  readonly openFilesLimit: number | undefined;
+}
+
+/** The names that a plan may set. */
+const VARIABLES = ["LD_PRELOAD", "GODEBUG", "MPTCPIZE_DEBUG", "MPTCPIZE_STRICT"];
+
+/** Finds and reads a command and chooses its method; changes nothing. */
+function readCommand(
+  command: Uint8Array,
+  environment: Environment,
+  insisted: boolean,
+): CommandFacts & { path: Uint8Array } {
+  const found = findCommand(command, getVariable(environment, "PATH"));
+  const program = insisted ? readAnyProgram(found) : readProgram(found.bytes);
+  const image = imageOf(program);
+  const choice = chooseMethod({
+    program: image,
+    uid: Deno.uid() ?? 0,
+    gid: Deno.gid() ?? 0,
+    hasLibrary: isLibraryMachine,
+  });
+  return {
+    program,
+    image,
+    choice,
+    mptcp: probeMptcp(),
+    notes: programNotes(program),
+    path: found.bytes,
+  };
+}
+
+/** A program as far as it can be understood: the kernel may start what makes no sense here. */
+function readAnyProgram(found: FoundCommand): Program {
+  try {
+    return readProgram(found.bytes);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return {
+      path: found.path,
+      format: "unknown",
+      unreadable: true,
+      setUid: false,
+      setGid: false,
+      fileCapabilities: false,
+      ownerUid: 0,
+      ownerGid: 0,
+    };
+  }
+}
+
+/** The machine whose library a command needs; this machine's where the file does not tell. */
+function libraryMachine(image: Program) {
+  const machine = image.elf?.machine ?? Deno.build.arch;
+  return isLibraryMachine(machine) ? machine : Deno.build.arch;
+}
+
+/**
+ * Reads what a command is, and how it can be forced; changes nothing.
+ *
+ * @throws {NotFoundError} when there is no such command
+ * @throws {NotPermittedError} when it is there and cannot be executed
+ * @throws {FormatError} when its file makes no sense
+ */
+export function explainCommand(request: CommandRequest): CommandFacts {
+  return readCommand(firstWord(request), request.environment, false);
+}
+
+function firstWord(request: CommandRequest): Uint8Array {
+  const command = request.words[0];
+  if (command === undefined) {
+    throw new UsageError("Cannot run a command: none is given", {
+      hint: "`mptcpize run curl https://example.org/`",
+    });
+  }
+  return command;
+}
+
+/**
+ * Plans how a command is started and forced; changes nothing.
+ *
+ * @example
+ * ```ts
+ * import { planCommand } from "./mod.ts";
+ * const words = ["sh", "-c", "true"].map((word) => new TextEncoder().encode(word));
+ * const plan = await planCommand({ words, environment: ["PATH=/usr/bin:/bin"] });
+ * console.assert(plan.method === "preload");
+ * ```
+ *
+ * @throws {UsageError} when no command is given
+ * @throws {NotFoundError} when there is no such command
+ * @throws {NotPermittedError} when it is there and cannot be executed
+ * @throws {NotSupportedError} when no method reaches it and none was insisted on, or when the library
+ * has no safe place
+ * @throws {FormatError} when its file makes no sense and no method was insisted on
+ */
+export async function planCommand(request: CommandRequest): Promise<CommandPlan> {
+  const { environment, debug = false, strict = false } = request;
+  const asked = request.method === "auto" ? undefined : request.method;
+  const { path, ...facts } = readCommand(firstWord(request), environment, asked !== undefined);
+  const method = asked ?? facts.choice.method;
+  if (method === undefined) {
+    throw new NotSupportedError(
+      `Cannot force ${facts.program.path}: ${refusalReason(facts.choice, facts.image)}`,
+      { hint: waysToReach(facts.image) },
+    );
+  }
+  // What the command starts may need either, so both are set unless one was asked for.
+  const methods: readonly Method[] = asked === undefined ? METHODS : [asked];
+  const library = methods.includes("preload")
+    ? await findLibrary(libraryMachine(facts.image), {
+      uid: Deno.uid() ?? 0,
+      cacheHome: getVariable(environment, "XDG_CACHE_HOME"),
+      home: getVariable(environment, "HOME"),
+    })
+    : undefined;
+  const forced = forceEnvironment(environment, {
+    library: library?.path,
+    godebug: methods.includes("godebug"),
+    debug,
+    strict,
+  });
+  const changes = VARIABLES.flatMap((name): VariableChange[] => {
+    const before = getVariable(environment, name);
+    const after = getVariable(forced, name);
+    return after === undefined || after === before ? [] : [{ name, before, after }];
+  });
+  return {
+    ...facts,
+    method,
+    path,
+    words: request.words,
+    library,
+    environment: forced,
+    changes,
+    warnings: planWarnings(facts, method),
+    openFilesLimit: request.openFilesLimit,
+  };
+}
+
+function planWarnings(facts: CommandFacts, method: Method): string[] {
+  const warnings = [];
+  if (facts.mptcp.state === "no") {
+    warnings.push(`${facts.mptcp.reason}: ${facts.program.path} runs as TCP`);
+  }
+  const reach = facts.choice.reaches.find((reach) => reach.method === method);
+  if (reach !== undefined && !reach.reaches) {
+    warnings.push(`${facts.program.path} stays TCP: ${reach.reason}`);
+  }
+  const cleared = makesNewEnvironment(facts.program);
+  if (cleared !== undefined) warnings.push(cleared);
+  return warnings;
+}

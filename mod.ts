@@ -1,0 +1,45 @@
+/**
+ * Make programs that only know TCP use Multipath TCP on Linux, and prove that they do.
+ *
+ * - {@linkcode planCommand} and {@linkcode startCommand}: force a command.
+ * - {@linkcode explainCommand} and {@linkcode readProgram}: what a program is, and which method reaches it.
+ * - {@linkcode readProcessSockets}: the kernel's answer for each socket of a process.
+ * - {@linkcode probeMptcp}: whether the kernel makes MPTCP sockets here.
+ *
+ * Nothing is opened, read or changed by importing this.
+ *
+ * @example What would be done with a command
+ * ```ts
+ * import { planCommand } from "./mod.ts";
+ *
+ * const words = ["sh", "-c", "true"].map((word) => new TextEncoder().encode(word));
+ * const plan = await planCommand({ words, environment: ["PATH=/usr/bin:/bin"] });
+ * console.assert(plan.method === "preload");
+ * console.assert(plan.changes.some((change) => change.name === "LD_PRELOAD"));
+ * ```
+ *
+ * @example The sockets of this process
+ * ```ts
+ * import { readProcessSockets } from "./mod.ts";
+ *
+ * using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * const { sockets } = readProcessSockets(Deno.pid);
+ * const own = sockets.find((socket) => socket.local?.port === listener.addr.port);
+ * console.assert(own?.verdict === "tcp" && own.state === "LISTEN");
+ * ```
+ *
+ * @module
+ */
+
+export * from "./errors.ts";
+export { type Feature, probeMptcp } from "./features/mod.ts";
+export * from "./force/mod.ts";
+export * from "./inspect/mod.ts";
+export {
+  decodeByteString,
+  displayByteString,
+  encodeByteString,
+  type Environment,
+  parseNulTerminated,
+} from "./preload/mod.ts";
+export * from "./program/mod.ts";

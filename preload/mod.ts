@@ -1,0 +1,26 @@
+/**
+ * How is a dynamic or a Go program made to ask for MPTCP? By its environment: our library in
+ * LD_PRELOAD, and a setting in GODEBUG.
+ *
+ * @module
+ */
+
+export {
+  decodeByteString,
+  displayByteString,
+  encodeByteString,
+  type Environment,
+  type ForcedEnvironment,
+  forceEnvironment,
+  getVariable,
+  parseNulTerminated,
+  toByteString,
+} from "./environment.ts";
+export {
+  copyLibrary,
+  findLibrary,
+  isLibraryMachine,
+  type LibraryMachine,
+  type LibraryPlace,
+  type LibraryUser,
+} from "./library.ts";
