@@ -1,6 +1,6 @@
 import { commandExists, isRoot, skipUnless } from "../skip.ts";
 import type { App } from "./app.ts";
-import { ESBUILD, exists, installEsbuild } from "./build.ts";
+import { exists } from "./build.ts";
 import { DATABASE_APPS } from "./databases.ts";
 import { FILE_APPS } from "./files.ts";
 import { HTTP_APPS } from "./http.ts";
@@ -33,10 +33,7 @@ function canMakeNamespaces(): boolean {
 function skipWithout(needs: readonly string[]): { ignore: boolean } {
   const missing = needs.find((need) => need.includes("/") ? !exists(need) : !commandExists(need));
   if (missing === undefined) return { ignore: false };
-  const name = missing.slice(missing.lastIndexOf("/") + 1);
-  return missing === ESBUILD
-    ? skipUnless(name, false, "npm, and its registry within reach")
-    : skipUnless(name, false);
+  return skipUnless(missing.slice(missing.lastIndexOf("/") + 1), false);
 }
 
 function testApp(app: App, situation: Situation, name: string): void {
@@ -53,11 +50,11 @@ function testApp(app: App, situation: Situation, name: string): void {
   });
 }
 
-await installEsbuild();
 for (const app of APPS) {
-  testApp(app, "forced", `run() keeps ${app.name} working, with the sockets it promises`);
-  testApp(app, "off", `run() keeps ${app.name} working as TCP when the kernel refuses MPTCP`);
+  const does = app.sides === undefined ? "forces" : "does not pretend to force";
+  testApp(app, "forced", `run() ${does} ${app.name}`);
+  testApp(app, "off", `run() leaves ${app.name} working as TCP when MPTCP is off`);
 }
 for (const app of HTTP_APPS.slice(0, 3)) {
-  testApp(app, "plain", `the kernel counts ${app.name} as TCP when it is not forced`);
+  testApp(app, "plain", `judge() sees ${app.name} use TCP when it is not forced`);
 }

@@ -5,11 +5,10 @@
  */
 
 import { strict as assert } from "node:assert";
-import { commandExists } from "../skip.ts";
 import { program } from "./app.ts";
 import type { Scene } from "./scene.ts";
 
-/** A folder outside the checkout that outlives a run. */
+/** A folder outside the checkout that outlives a run; `scripts/setup_debian.sh` fills it. */
 export const CACHE = Deno.env.get("MPTCPIZE_CACHE") ??
   `${Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`}/mptcpize`;
 
@@ -23,27 +22,8 @@ export const GO = {
 export const RUSTC = ["/usr/bin/rustc", `${Deno.env.get("HOME")}/.cargo/bin/rustc`]
   .find((path) => exists(path)) ?? "rustc";
 
-/** esbuild is Go, and comes from npm: this version, in the package for this machine. */
-const ESBUILD_VERSION = "0.28.2";
-const ESBUILD_PACKAGE = `@esbuild/linux-${Deno.build.arch === "x86_64" ? "x64" : "arm64"}`;
-const ESBUILD_PREFIX = `${CACHE}/esbuild-${ESBUILD_VERSION}`;
-
-/** The program of esbuild, where {@linkcode installEsbuild} puts it. */
-export const ESBUILD = `${ESBUILD_PREFIX}/node_modules/${ESBUILD_PACKAGE}/bin/esbuild`;
-
-/** Installs esbuild in the cache, where npm and its registry are there; else changes nothing. */
-export async function installEsbuild(): Promise<void> {
-  if (exists(ESBUILD) || !commandExists("npm")) return;
-  const quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--no-save"];
-  const package_ = `${ESBUILD_PACKAGE}@${ESBUILD_VERSION}`;
-  await new Deno.Command("npm", {
-    args: ["install", ...quiet, "--prefix", ESBUILD_PREFIX, package_],
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-    signal: AbortSignal.timeout(60_000),
-  }).output();
-}
+/** The program of esbuild, which is Go, from npm. */
+export const ESBUILD = `${CACHE}/esbuild/esbuild`;
 
 /** Whether there is something at a path. */
 export function exists(path: string): boolean {

@@ -186,7 +186,9 @@ export class Scene implements AsyncDisposable {
       assert.equal(
         code,
         options.code ?? 0,
-        `${command.join(" ")} ended with ${code}:\n${output.stderr}${output.text.slice(-2000)}` +
+        `${command.join(" ")} ended with ${code}:\n${output.stderr}\n` +
+          // Not the binary data that some programs write.
+          output.text.slice(-2000).replace(/[^\x20-\x7e\n]/g, "?") +
           [...this.#running.values()].map((server) => `\nserver:\n${server.output()}`).join(""),
       );
       return output;
