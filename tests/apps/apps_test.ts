@@ -1,4 +1,4 @@
-import { commandExists, isRoot, skipUnless } from "../skip.ts";
+import { commandExists, skipUnless } from "../skip.ts";
 import type { App } from "./app.ts";
 import { exists } from "./build.ts";
 import { DATABASE_APPS } from "./databases.ts";
@@ -6,6 +6,7 @@ import { FILE_APPS } from "./files.ts";
 import { HTTP_APPS } from "./http.ts";
 import { LIMIT_APPS } from "./limits.ts";
 import { NATIVE_APPS } from "./native.ts";
+import { canMakeNamespaces } from "./netns.ts";
 import { Scene, type Situation } from "./scene.ts";
 import { SHELL_APPS } from "./shells.ts";
 import { STREAM_APPS } from "./streams.ts";
@@ -21,13 +22,6 @@ const APPS: readonly App[] = [
 ];
 
 const MPTCP = { client: "MPTCP", server: "MPTCP" } as const;
-
-/** Whether the kernel lets us make network namespaces. */
-function canMakeNamespaces(): boolean {
-  if (!isRoot()) return false;
-  return new Deno.Command("unshare", { args: ["--net", "true"], stderr: "null" }).outputSync()
-    .success;
-}
 
 /** Leaves an app out, naming the first thing that it lacks. */
 function skipWithout(needs: readonly string[]): { ignore: boolean } {

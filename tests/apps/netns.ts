@@ -60,6 +60,13 @@ export function parseListeningPorts(text: string): readonly number[] {
     .map((columns) => parseInt(columns[1]!.split(":")[1]!, 16));
 }
 
+/** Whether the kernel lets us make network namespaces. */
+export function canMakeNamespaces(): boolean {
+  if (Deno.uid() !== 0) return false;
+  return new Deno.Command("unshare", { args: ["--net", "true"], stderr: "null" }).outputSync()
+    .success;
+}
+
 /** A network namespace with `lo` up. Needs: root. */
 export class NetworkNamespace implements AsyncDisposable {
   readonly #holder: Deno.ChildProcess;
