@@ -10,7 +10,7 @@ const ROOT = new URL("../", import.meta.url);
 
 /** Folders of tests that start real programs or need more than a checkout. */
 const LADDER = ["tests/preload", "tests/e2e", "tests/apps"];
-const NOT_UNIT = [...LADDER, "tests/cpython", "tests/lab"];
+const NOT_UNIT = [...LADDER, "tests/lab"];
 
 const SANITIZE = ["--sanitize-ops", "--sanitize-resources"];
 
