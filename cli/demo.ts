@@ -228,7 +228,9 @@ function roundText(env: Env, round: Round): string {
     "",
     part("client", round.client),
     "",
-    `${bytesText(round.bytes)} arrived of ${bytesText(TRANSFER_BYTES)}`,
+    `${bytesText(round.bytes)} of ${
+      bytesText(TRANSFER_BYTES)
+    } arrived (the sockets were read on the way)`,
     "",
   ].join("\n");
 }

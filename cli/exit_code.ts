@@ -6,9 +6,6 @@
 
 import { NotFoundError, NotPermittedError, SyscallError, UsageError } from "../mod.ts";
 
-/** Errors of execve(2) that mean "not found", as env(1) and the shells take them. */
-const NOT_FOUND = ["ENOENT", "ENOTDIR"];
-
 /**
  * The exit status for an error: 1, or 2 for words that make no sense.
  *
@@ -19,8 +16,9 @@ export function exitStatus(command: string | undefined, error: unknown): number 
   if (command !== "run") return error instanceof UsageError ? 2 : 1;
   if (error instanceof NotFoundError) return 127;
   if (error instanceof NotPermittedError) return 126;
-  if (error instanceof SyscallError && error.call === "execve") {
-    return NOT_FOUND.includes(error.code) ? 127 : 126;
+  // As env(1): ENOENT is "not found", another error of the exec family "cannot be executed".
+  if (error instanceof SyscallError && error.call.startsWith("exec")) {
+    return error.code === "ENOENT" ? 127 : 126;
   }
   return 125;
 }

@@ -21,7 +21,7 @@ Deno.test("exitStatus() keeps the statuses of env(1) for run, and 1 and 2 for th
       [new NotFoundError(""), 127, 1],
       [new NotPermittedError(""), 126, 1],
       [execve("ENOENT"), 127, 1],
-      [execve("ENOTDIR"), 127, 1],
+      [execve("ENOTDIR"), 126, 1],
       [execve("EACCES"), 126, 1],
       [execve("E2BIG"), 126, 1],
       [execve("ENOEXEC"), 126, 1],

@@ -33,63 +33,54 @@ export function addressText(address: SocketAddress | undefined): string {
   return `${host}:${address.port}`;
 }
 
-function subflowCells(subflow: Subflow): string[] {
-  const { tcp } = subflow;
-  const facts = [];
-  if (tcp?.rttUs !== undefined) facts.push(`rtt ${(tcp.rttUs / 1000).toFixed(2)} ms`);
-  if (tcp?.bytesSent !== undefined) facts.push(`sent ${bytesText(tcp.bytesSent)}`);
-  if (tcp?.bytesReceived !== undefined) facts.push(`received ${bytesText(tcp.bytesReceived)}`);
-  if (tcp?.retransmits) facts.push(`${tcp.retransmits} retransmitted`);
+/** What was carried, as far as the kernel told it. */
+function traffic(counted: { bytesSent?: number | undefined; bytesReceived?: number | undefined }) {
   return [
-    "",
-    "  subflow",
-    tcp?.state ?? "",
-    addressText(subflow.local),
-    addressText(subflow.remote),
-    facts.join(", "),
+    ...(counted.bytesSent === undefined ? [] : [`sent ${bytesText(counted.bytesSent)}`]),
+    ...(counted.bytesReceived === undefined
+      ? []
+      : [`received ${bytesText(counted.bytesReceived)}`]),
   ];
 }
 
-function socketFacts(socket: StreamSocket): string {
-  const { mptcp } = socket;
-  if (mptcp === undefined) return socket.verdict === "fallback" ? socket.evidence : "";
-  const facts = [];
-  if (mptcp.token) facts.push(`token ${mptcp.token.toString(16).padStart(8, "0")}`);
-  if (mptcp.bytesSent !== undefined && socket.remote !== undefined) {
-    facts.push(`sent ${bytesText(mptcp.bytesSent)}`);
-  }
-  if (mptcp.bytesReceived !== undefined && socket.remote !== undefined) {
-    facts.push(`received ${bytesText(mptcp.bytesReceived)}`);
-  }
-  return facts.join(", ");
+function subflowLine({ local, remote, tcp }: Subflow): string {
+  const facts = tcp === undefined ? [] : [
+    ...(tcp.state === "ESTABLISHED" ? [] : [tcp.state]),
+    ...(tcp.rttUs === undefined ? [] : [`rtt ${(tcp.rttUs / 1000).toFixed(2)} ms`]),
+    ...traffic(tcp),
+    ...(tcp.retransmits ? [`${tcp.retransmits} retransmitted`] : []),
+  ];
+  return [`subflow ${addressText(local)} to ${addressText(remote)}`, ...facts].join(", ");
 }
 
-/** The sockets of a process as a table, with a line for each subflow. */
+/** The lines beneath a socket: what the kernel tells of its connection. */
+function detailLines({ verdict, evidence, remote, mptcp, subflows }: StreamSocket): string[] {
+  if (verdict === "fallback") return [evidence];
+  if (mptcp === undefined || remote === undefined) return [];
+  const token = mptcp.token ? [`token ${mptcp.token.toString(16).padStart(8, "0")}`] : [];
+  return [[...token, ...traffic(mptcp)].join(", "), ...(subflows ?? []).map(subflowLine)];
+}
+
+/** The sockets of a process as a table, with what the kernel tells of each connection beneath. */
 export function socketsText(env: Pick<Env, "color">, { sockets }: ProcessSockets): string {
-  const rows = [["FD", "KIND", "STATE", "LOCAL", "REMOTE", ""]];
-  const styles: (keyof typeof VERDICT_STYLE | undefined)[] = [undefined];
-  for (const socket of sockets) {
-    rows.push([
+  const [head, ...lines] = table([
+    ["FD", "KIND", "STATE", "LOCAL", "REMOTE"],
+    ...sockets.map((socket) => [
       String(socket.fd),
       VERDICT_WORDS[socket.verdict],
       socket.state,
       addressText(socket.local),
       addressText(socket.remote),
-      socketFacts(socket),
-    ]);
-    styles.push(socket.verdict);
-    for (const subflow of socket.subflows ?? []) {
-      rows.push(subflowCells(subflow));
-      styles.push(undefined);
-    }
-  }
+    ]),
+  ]).split("\n");
   const paint = painter(env.color);
-  // Painted after the columns are laid out: the codes have no width.
-  return table(rows).split("\n").map((line, index) => {
-    const style = styles[index];
-    if (style === undefined) return line;
-    return line.replace(VERDICT_WORDS[style], (word) => paint(VERDICT_STYLE[style], word));
-  }).join("\n");
+  const blocks = sockets.flatMap((socket, index) => {
+    const words = VERDICT_WORDS[socket.verdict];
+    // Painted after the columns are laid out: the codes have no width.
+    const line = lines[index]!.replace(words, paint(VERDICT_STYLE[socket.verdict], words));
+    return [line, ...detailLines(socket).map((detail) => `    ${detail}`)];
+  });
+  return [head, ...blocks].join("\n");
 }
 
 function parsePid(value: string | undefined): number {
