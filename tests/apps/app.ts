@@ -13,6 +13,12 @@ export interface App {
   readonly name: string;
   /** What must be installed, each a command or, with a slash, a file. */
   readonly needs: readonly string[];
+  /** What the machine must do besides. */
+  readonly feature?: {
+    readonly name: string;
+    readonly present: () => boolean;
+    readonly hint: string;
+  };
   /** Starts the programs, moves data, and insists that it arrives. */
   readonly play: (scene: Scene) => Promise<void>;
   /** What its connections are once forced; MPTCP on both sides if absent. */

@@ -24,10 +24,11 @@ const APPS: readonly App[] = [
 const MPTCP = { client: "MPTCP", server: "MPTCP" } as const;
 
 /** Leaves an app out, naming the first thing that it lacks. */
-function skipWithout(needs: readonly string[]): { ignore: boolean } {
+function skipWithout({ needs, feature }: App): { ignore: boolean } {
   const missing = needs.find((need) => need.includes("/") ? !exists(need) : !commandExists(need));
-  if (missing === undefined) return { ignore: false };
-  return skipUnless(missing.slice(missing.lastIndexOf("/") + 1), false);
+  if (missing !== undefined) return skipUnless(missing.slice(missing.lastIndexOf("/") + 1), false);
+  if (feature !== undefined) return skipUnless(feature.name, feature.present, feature.hint);
+  return { ignore: false };
 }
 
 function testApp(app: App, situation: Situation, name: string): void {
@@ -35,7 +36,7 @@ function testApp(app: App, situation: Situation, name: string): void {
   const mptcp = skipUnless("MPTCP", exists("/proc/sys/net/mptcp/enabled"));
   Deno.test({
     name,
-    ignore: namespaces.ignore || mptcp.ignore || skipWithout(app.needs).ignore,
+    ignore: namespaces.ignore || mptcp.ignore || skipWithout(app).ignore,
     async fn() {
       await using scene = await Scene.open(situation);
       await app.play(scene);

@@ -9,7 +9,11 @@ import { type App, assertSameBytes, PYTHON } from "./app.ts";
 import { buildC } from "./build.ts";
 import type { Scene } from "./scene.ts";
 
-const NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+/** Becomes nobody, who yet can read this checkout and Deno, if they are in root's home. */
+const NOBODY = [
+  ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+  ...["--inh-caps=+dac_override", "--ambient-caps=+dac_override"],
+];
 const TCP = { client: "TCP", server: "TCP" } as const;
 
 /** Serves the scene's payload by a forced C program. */
@@ -20,18 +24,41 @@ async function serve(scene: Scene): Promise<string> {
   return `${port}`;
 }
 
+/** Copies a program, set-user-ID root, to where such programs may be; not so /tmp on many machines. */
+function copySetUserId(program: string): { readonly path: string } & Disposable {
+  const folder = Deno.makeTempDirSync({ dir: "/var/tmp", prefix: "mptcpize-app-" });
+  const path = `${folder}/set_user_id`;
+  Deno.chmodSync(folder, 0o755);
+  Deno.copyFileSync(program, path);
+  Deno.chmodSync(path, 0o4755);
+  return { path, [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
+}
+
+/** Whether the kernel makes a set-user-ID program's user its owner here, by trying. */
+function honoursSetUserId(): boolean {
+  if (Deno.uid() !== 0) return false;
+  using copy = copySetUserId("/usr/bin/id");
+  const [file, ...args] = [...NOBODY, copy.path, "-u"];
+  const { stdout } = new Deno.Command(file!, { args, stderr: "null" }).outputSync();
+  return new TextDecoder().decode(stdout) === "0\n";
+}
+
 /** The apps of this file. */
 export const LIMIT_APPS: readonly App[] = [
   {
     name: "a set-user-ID program",
     needs: ["gcc", "setpriv"],
+    feature: {
+      name: "set-user-ID programs",
+      present: honoursSetUserId,
+      hint: "/var/tmp mounted without nosuid, and no no_new_privs",
+    },
     sides: TCP,
     async play(scene) {
       const payload = scene.payload();
       const port = await serve(scene);
-      const path = scene.path("set_user_id");
-      Deno.copyFileSync(scene.path("transfer"), path);
-      Deno.chmodSync(path, 0o4755);
+      using copy = copySetUserId(scene.path("transfer"));
+      const { path } = copy;
       // mptcpize itself runs as nobody here, and compiles its own code to its own cache.
       Deno.mkdirSync(scene.path("deno"));
       Deno.chmodSync(scene.path("deno"), 0o777);
