@@ -8,6 +8,7 @@ export type { Subflow } from "./full_info.ts";
 export type { MptcpInfo } from "./mptcp_info.ts";
 export { type ProcessSockets, readProcessSockets, type StreamSocket } from "./process_sockets.ts";
 export type { SocketAddress } from "./socket_address.ts";
-export { readMptcpInfo, type SocketFacts, type Verdict } from "./stream_socket.ts";
+export { readMptcpInfo, type SocketFacts } from "./stream_socket.ts";
 export type { SubflowAddresses } from "./subflow_addresses.ts";
 export type { TcpInfo } from "./tcp_info.ts";
+export type { Verdict } from "./verdict.ts";

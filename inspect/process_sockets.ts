@@ -43,7 +43,9 @@ function notPermitted(pid: number, because: string, cause?: unknown): NotPermitt
     `Cannot read the sockets of process ${pid}: this user may not trace it, the right to do so is needed (${because})`,
     {
       capability: "CAP_SYS_PTRACE",
-      hint: "run it as root, or as the user of that process where kernel.yama.ptrace_scope is 0",
+      hint: Deno.uid() === 0
+        ? "run it outside of this container or sandbox, which keeps root from tracing"
+        : "run it as root, or as the user of that process where kernel.yama.ptrace_scope is 0",
       cause,
     },
   );
@@ -62,7 +64,7 @@ function openProcess(pid: number): Fd {
   switch (pidfd.errno) {
     case Errno.ESRCH:
       throw notFound(pid, "no such process (pidfd_open: ESRCH)");
-    // A thread that is not the first of its process: EINVAL up to Linux 6.14, ENOENT since.
+    // A thread that is not the first of its process: EINVAL in pidfd_open(2), ENOENT on 6.18.
     case Errno.EINVAL:
     case Errno.ENOENT:
       throw notFound(

@@ -8,7 +8,7 @@
  */
 
 import { syscallError } from "../ffi/call.ts";
-import { Errno, errnoName } from "../ffi/errno.ts";
+import { Errno } from "../ffi/errno.ts";
 import { addressOf, readIntOption, readSocketAddress, readSocketOption } from "../ffi/libc.ts";
 import { encodeFullInfoRequest, parseFullInfo, type Subflow } from "./full_info.ts";
 import { MPTCP_INFO_BUFFER_SIZE, type MptcpInfo, parseMptcpInfo } from "./mptcp_info.ts";
@@ -21,9 +21,17 @@ import {
   type SubflowArray,
 } from "./subflow_addresses.ts";
 import { parseTcpInfo, TCP_INFO_SIZE } from "./tcp_info.ts";
+import {
+  IPPROTO_MPTCP,
+  IPPROTO_TCP,
+  JUDGED_TCP,
+  type Judgement,
+  judgeMptcp,
+  type Verdict,
+} from "./verdict.ts";
 
-// Source: include/uapi/asm-generic/socket.h, linux/in.h, linux/tcp.h, linux/mptcp.h @ v7.2; the
-// same on x86_64 and aarch64.
+// Source: include/uapi/asm-generic/socket.h, linux/tcp.h, linux/mptcp.h @ v7.2, socket(2); the same
+// on x86_64 and aarch64.
 const SOL_SOCKET = 1;
 const SO_TYPE = 3;
 const SO_ACCEPTCONN = 30;
@@ -41,20 +49,9 @@ const MPTCP_FULL_INFO = 4;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_STREAM = 1;
-const IPPROTO_TCP = 6;
-const IPPROTO_MPTCP = 262;
 
 /** The path manager makes at most 8 additional subflows (MPTCP_SUBFLOWS_MAX, net/mptcp/pm.c). */
 const USUAL_SUBFLOWS = 9;
-
-/**
- * What a socket is, by the kernel's answers.
- *
- * `mptcp`: an MPTCP socket that speaks MPTCP, or is able to (listening, not connected yet);
- * `fallback`: an MPTCP socket whose connection is TCP; `tcp`: a TCP socket, which is also what an
- * MPTCP listener accepts from a client that speaks TCP.
- */
-export type Verdict = "mptcp" | "fallback" | "tcp";
 
 /** What the kernel says about one socket. */
 export interface SocketFacts {
@@ -104,7 +101,7 @@ export function readMptcpInfo(fd: number): MptcpInfo | undefined {
 }
 
 /** Subflows by MPTCP_FULL_INFO; undefined where the kernel refuses it (Linux < 6.5). */
-function readFullInfo(fd: number): readonly Subflow[] | undefined {
+export function readFullInfo(fd: number): readonly Subflow[] | undefined {
   for (let room = USUAL_SUBFLOWS;;) {
     const buffers = encodeFullInfoRequest(room, addressOf);
     const { bytes, errno } = readSocketOption(fd, SOL_MPTCP, MPTCP_FULL_INFO, buffers.header);
@@ -131,7 +128,7 @@ function readSubflowArray(fd: number, option: number, elementSize: number): Subf
  * The two are asked one after the other; if their numbers differ, a subflow came or went between,
  * and no state is told rather than one of another subflow.
  */
-function readSubflowArrays(fd: number): readonly Subflow[] {
+export function readSubflowArrays(fd: number): readonly Subflow[] {
   const addresses = readSubflowArray(fd, MPTCP_SUBFLOW_ADDRS, SUBFLOW_ADDRESSES_SIZE);
   const tcpInfos = readSubflowArray(fd, MPTCP_TCPINFO, TCP_INFO_SIZE);
   const paired = addresses.count === tcpInfos.count;
@@ -151,49 +148,21 @@ function readTcpState(fd: number): string {
   return parseTcpInfo(bytes).state;
 }
 
-type Answer = Pick<SocketFacts, "verdict" | "evidence" | "state" | "mptcp" | "subflows">;
-
 /** What an MPTCP socket says about itself. */
-function readMptcpSocket(fd: number): Answer {
-  const listening = readIntOption(fd, SOL_SOCKET, SO_ACCEPTCONN).value === 1;
+function readMptcpSocket(fd: number): Judgement & Pick<SocketFacts, "state" | "subflows"> {
   const info = askMptcpInfo(fd);
-  if (info.errno !== 0) return readRefusing(fd, info.errno, listening);
-  const mptcp = parseMptcpInfo(info.bytes);
-  const token = mptcp.token ?? 0;
-  const evidence = `SO_PROTOCOL ${IPPROTO_MPTCP}, MPTCP_INFO ${info.bytes.length} bytes`;
-  const subflows = token === 0 ? undefined : readFullInfo(fd) ?? readSubflowArrays(fd);
-  const state = listening
-    ? "LISTEN"
-    : subflows?.find(({ tcp }) => tcp && tcp.state !== "CLOSE")?.tcp?.state ?? "CLOSE";
-  // A socket that has fallen back and lost its subflow answers again, and then says so.
-  if (mptcp.fallback) return { verdict: "fallback", evidence: `${evidence}, FALLBACK`, state };
-  return {
-    verdict: "mptcp",
-    evidence: token === 0
-      ? `${evidence}, no token`
-      : `${evidence}, token 0x${token.toString(16).padStart(8, "0")}`,
-    state,
-    mptcp,
-    ...(subflows && { subflows }),
-  };
-}
-
-/**
- * What an MPTCP socket is that refuses MPTCP_INFO.
- *
- * Either it has fallen back, and all options go to its TCP socket, so that one answers which MPTCP
- * itself has never known; or the kernel does not know MPTCP_INFO (< 5.16), and refuses that one too.
- */
-function readRefusing(fd: number, errno: number, listening: boolean): Answer {
-  const timeout = readIntOption(fd, SOL_TCP, TCP_USER_TIMEOUT);
-  const fallback = timeout.errno === 0;
-  return {
-    verdict: fallback ? "fallback" : "mptcp",
-    evidence: `SO_PROTOCOL ${IPPROTO_MPTCP}, MPTCP_INFO: ${errnoName(errno)}, TCP_USER_TIMEOUT: ${
-      fallback ? timeout.value : errnoName(timeout.errno)
-    }`,
-    state: fallback ? readTcpState(fd) : listening ? "LISTEN" : "UNKNOWN",
-  };
+  const judgement = judgeMptcp(info, () => readIntOption(fd, SOL_TCP, TCP_USER_TIMEOUT));
+  // Options go to the TCP socket.
+  if (judgement.verdict === "fallback" && info.errno !== 0) {
+    return { ...judgement, state: readTcpState(fd) };
+  }
+  const connected = Boolean(judgement.mptcp?.token);
+  const subflows = connected ? readFullInfo(fd) ?? readSubflowArrays(fd) : undefined;
+  const open = subflows?.find(({ tcp }) => tcp && tcp.state !== "CLOSE");
+  let state = open?.tcp?.state ?? "CLOSE";
+  if (readIntOption(fd, SOL_SOCKET, SO_ACCEPTCONN).value === 1) state = "LISTEN";
+  else if (info.errno !== 0) state = "UNKNOWN";
+  return { ...judgement, state, ...(subflows && { subflows }) };
 }
 
 /** An end of a socket; undefined for one without a port, which is neither bound nor connected. */
@@ -213,9 +182,9 @@ export function readStreamSocket(fd: number): SocketFacts | undefined {
   if (readIntOption(fd, SOL_SOCKET, SO_TYPE).value !== SOCK_STREAM) return undefined;
   const protocol = readIntOption(fd, SOL_SOCKET, SO_PROTOCOL).value;
   if (protocol !== IPPROTO_TCP && protocol !== IPPROTO_MPTCP) return undefined;
-  const answer: Answer = protocol === IPPROTO_MPTCP
+  const answer = protocol === IPPROTO_MPTCP
     ? readMptcpSocket(fd)
-    : { verdict: "tcp", evidence: `SO_PROTOCOL ${IPPROTO_TCP}`, state: readTcpState(fd) };
+    : { ...JUDGED_TCP, state: readTcpState(fd) };
   const local = readEnd(fd, "getsockname");
   const remote = readEnd(fd, "getpeername");
   return {

@@ -1,0 +1,94 @@
+/**
+ * Captures what kernels answer about MPTCP sockets, in bytes, into inspect/testdata/.
+ *
+ * `deno run -A scripts/capture_info.ts` asks the kernel of this machine, in a network namespace;
+ * `deno run -A scripts/capture_info.ts VMLINUZ…` boots kernels in software emulation, with
+ * inspect/testdata/capture.c as their init.
+ *
+ * Needs: gcc with a static C library; root (unshare) or qemu-system-x86_64.
+ */
+
+const TESTDATA = new URL("../inspect/testdata/", import.meta.url).pathname;
+/** Emulated, with other work beside: a boot took 6 to 20 s. */
+const BOOT_LIMIT_MS = 180_000;
+
+const encoder = new TextEncoder();
+
+async function run(command: string, ...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, {
+    args,
+    signal: AbortSignal.timeout(BOOT_LIMIT_MS),
+  }).output();
+  const text = new TextDecoder();
+  if (!success) throw new Error(`${command} failed: ${text.decode(stderr)}`);
+  return text.decode(stdout);
+}
+
+/**
+ * One entry of a cpio archive in the "newc" format.
+ *
+ * Layout: "070701" and 13 numbers of 8 hexadecimal digits, the name with its NUL, the data; name and
+ * data are padded to 4 bytes.
+ *
+ * Source: Documentation/driver-api/early-userspace/buffer-format.rst @ v6.12.
+ */
+function encodeCpioEntry(name: string, mode: number, data: Uint8Array): Uint8Array[] {
+  const numbers = [0, mode, 0, 0, 1, 0, data.length, 0, 0, 0, 0, name.length + 1, 0];
+  const head = "070701" + numbers.map((number) => number.toString(16).padStart(8, "0")).join("") +
+    name + "\0";
+  return [
+    encoder.encode(head.padEnd(Math.ceil(head.length / 4) * 4, "\0")),
+    data,
+    new Uint8Array(-data.length & 3),
+  ];
+}
+
+async function boot(kernel: string, folder: string, init: Uint8Array): Promise<string> {
+  const initrd = `${folder}/initrd`;
+  const archive = [
+    ...encodeCpioEntry("init", 0o100755, init),
+    ...encodeCpioEntry("TRAILER!!!", 0, new Uint8Array()),
+  ];
+  Deno.writeFileSync(initrd, await new Blob(archive as BlobPart[]).bytes());
+  // deno-fmt-ignore
+  return await run("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-display", "none",
+    "-no-reboot", "-nodefaults", "-serial", "stdio", "-kernel", kernel, "-initrd", initrd,
+    "-append", "console=ttyS0 quiet panic=-1");
+}
+
+interface Capture {
+  readonly release: string;
+  readonly version: string;
+  readonly machine: string;
+  readonly sockets: unknown;
+}
+
+/** The JSON object among what else a console shows. */
+function extract(console: string): Capture {
+  const text = console.replaceAll("\r", "");
+  const [start, end] = [text.indexOf("{\n"), text.lastIndexOf("\n}\n")];
+  if (start < 0 || end < 0) throw new Error(`no capture in the output:\n${text}`);
+  return JSON.parse(text.slice(start, end + 2));
+}
+
+const folder = Deno.makeTempDirSync({ prefix: "mptcpize-capture-" });
+try {
+  const program = `${folder}/capture`;
+  await run("gcc", "-O1", "-Wall", "-Wextra", "-static", `${TESTDATA}capture.c`, "-o", program);
+  const outputs = Deno.args.length === 0
+    ? [() => run("unshare", "-n", program)]
+    : Deno.args.map((kernel) => () => boot(kernel, folder, Deno.readFileSync(program)));
+  for (const output of outputs) {
+    const { release, version, machine, sockets } = extract(await output());
+    // Debian's package version names the source exactly; else the numbers, without what a builder
+    // of kernels appends.
+    const debian = /Debian (\S+)/.exec(version)?.[1];
+    const kernel = debian ? `Debian ${debian}` : /^[\d.]+/.exec(release)?.[0] ?? release;
+    const short = /^\d+\.\d+/.exec(release)?.[0] ?? release;
+    const path = `${TESTDATA}linux_${short}.json`;
+    Deno.writeTextFileSync(path, JSON.stringify({ kernel, machine, sockets }, null, 2) + "\n");
+    await Deno.stdout.write(encoder.encode(`${path}: ${kernel} ${machine}\n`));
+  }
+} finally {
+  Deno.removeSync(folder, { recursive: true });
+}
