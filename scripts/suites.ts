@@ -34,6 +34,8 @@ export interface Totals {
 
 // deno-lint-ignore no-control-regex
 const COLOR = /\x1b\[[0-9;]*m/g;
+/** What the dot reporter prints for a test that passed or was left out, away from a terminal. */
+const DOTS = /^[.,]\n/gm;
 const SUMMARY =
   /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(?: \([^)]*\))?(?: \| (\d+) ignored)?/gm;
 
@@ -106,7 +108,7 @@ async function runSuite(suite: Suite, notes: string): Promise<Totals> {
   const { success, output } = await runCommand(suite, notes);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const totals = readTotals(output, success);
-  if (totals.failed > 0 && !suite.stream) console.log(output.trimEnd());
+  if (totals.failed > 0 && !suite.stream) console.log(output.replace(DOTS, "").trimEnd());
   console.log(`${totals.failed === 0 ? "ok    " : "FAILED"} ${suite.name} (${seconds} s)`);
   return totals;
 }
