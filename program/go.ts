@@ -168,6 +168,6 @@ function addFirst(facts: Map<string, string>, key: string, value: string): void 
 
 /** The release that a version names: `devel go1.24-5b20db0` is on its way to 1.24. */
 export function parseRelease(version: string): GoBuild["release"] {
-  const match = /\bgo(\d{1,4})(?:\.(\d{1,4}))?/.exec(version);
+  const match = /\bgo(\d{1,4})(?!\d)(?:\.(\d{1,4})(?!\d))?/.exec(version);
   return match ? { major: Number(match[1]), minor: Number(match[2] ?? 0) } : undefined;
 }
