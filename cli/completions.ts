@@ -50,14 +50,15 @@ _mptcpize() {
     for ((index = 2; index < COMP_CWORD; index++)); do
       case "\${COMP_WORDS[index]}" in
         ${valueFlags().map((flag) => `--${flag.name}`).join("|")}) ((index++)) ;;
-        --) ((index++)) ;;&
+        --) ((index++)); break ;;
         -*) ;;
-        *)
-          if declare -F _command_offset >/dev/null; then _command_offset "$index"; fi
-          return
-          ;;
+        *) break ;;
       esac
     done
+    if ((index < COMP_CWORD)); then
+      if declare -F _command_offset >/dev/null; then _command_offset "$index"; fi
+      return
+    fi
     ;;
   esac
   case "$before" in
@@ -65,11 +66,15 @@ ${values.join("\n")}
   esac
   case "$command" in
 ${cases.join("\n")}
-    completions) COMPREPLY=($(compgen -W "bash zsh fish" -- "$word")); return ;;
   esac
   case "$word" in
     -*) COMPREPLY=($(compgen -W "$flags" -- "$word")) ;;
-    *) case "$command" in ${takers.join("|")}) COMPREPLY=($(compgen -c -- "$word")) ;; esac ;;
+    *)
+      case "$command" in
+        ${takers.join("|")}) COMPREPLY=($(compgen -c -- "$word")) ;;
+        completions) COMPREPLY=($(compgen -W "bash zsh fish" -- "$word")) ;;
+      esac
+      ;;
   esac
 }
 complete -o default -F _mptcpize mptcpize
@@ -124,7 +129,20 @@ function fishQuote(text: string): string {
 }
 
 function fish(): string {
-  const lines = ["# fish completion of mptcpize: mptcpize completions fish | source"];
+  const lines = [
+    "# fish completion of mptcpize: mptcpize completions fish | source",
+    "function __mptcpize_command",
+    "    set -l words (commandline -opc)",
+    "    set -e words[1..2]",
+    "    while set -q words[1]; and string match -q -- '-*' $words[1]",
+    `        contains -- $words[1] ${
+      valueFlags().map((flag) => `--${flag.name}`).join(" ")
+    }; and set -e words[1]`,
+    "        set -e words[1]",
+    "    end",
+    '    complete -C (string join " " -- (string escape -- $words) (commandline -ct))',
+    "end",
+  ];
   for (const command of COMMANDS) {
     lines.push(
       `complete -c mptcpize -n __fish_use_subcommand -f -a ${command.name} -d ${
@@ -144,7 +162,7 @@ function fish(): string {
       );
     }
     if (command.takesCommand) {
-      lines.push(`complete -c mptcpize ${seen} -f -a '(__fish_complete_subcommand)'`);
+      lines.push(`complete -c mptcpize ${seen} -f -a '(__mptcpize_command)'`);
     }
     if (command.name === "completions") {
       lines.push(`complete -c mptcpize ${seen} -f -a 'bash zsh fish'`);
