@@ -13,6 +13,7 @@ import { quantile, type Ratio, ratio, renderDuration } from "./statistics.ts";
 import { findParts, type Group, listGroups, type Subject } from "./subjects.ts";
 
 const HERE = new URL("./", import.meta.url);
+const IPPROTO_MPTCP = 262;
 const decoder = new TextDecoder();
 
 function readOutput(command: string, ...args: string[]): string | undefined {
@@ -31,7 +32,11 @@ function measure(program: string, { name, args, preload }: Subject): number {
     env: preload ? { LD_PRELOAD: preload } : {},
   }).outputSync();
   if (!success) throw new Error(`Cannot measure ${name}: ${decoder.decode(stderr)}`);
-  return Number(decoder.decode(stdout));
+  const [nanoseconds, protocol] = decoder.decode(stdout).split(" ").map(Number);
+  if (protocol !== undefined && (protocol === IPPROTO_MPTCP) !== name.startsWith("MPTCP")) {
+    throw new Error(`Cannot measure ${name}: its sockets have protocol ${protocol}`);
+  }
+  return nanoseconds ?? NaN;
 }
 
 /** The nanoseconds of each round, for each subject. */

@@ -1,7 +1,8 @@
 /*
  * What the benchmark times, in one small program, so that the same instructions run under each
- * library: `sockets CASE PROTOCOL THREADS COUNT` prints the nanoseconds of one round of the case;
- * `sockets spawn COUNT COMMAND…` those from posix_spawn() to the end of the command.
+ * library: `sockets CASE PROTOCOL THREADS COUNT` prints the nanoseconds for one round of the case (with
+ * threads: the time of all, divided by the rounds of all) and the protocol of a socket made this way;
+ * `sockets spawn COUNT COMMAND…` prints those from posix_spawn() to the end of the command.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +43,18 @@ static int open_socket(void)
 	if (fd == -1)
 		err(1, "socket");
 	return fd;
+}
+
+/* Asked from the kernel itself, since a preloaded library may answer as it likes. */
+static int read_protocol(void)
+{
+	int fd = open_socket(), value = -1;
+	socklen_t size = sizeof(value);
+
+	if (syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &value, &size))
+		err(1, "getsockopt");
+	close(fd);
+	return value;
 }
 
 static void *run_socket(void *unused)
@@ -105,7 +119,7 @@ static void time_threads(void *(*run)(void *), int threads)
 			errx(1, "pthread_create");
 	for (int i = 0; i < threads; i++)
 		pthread_join(others[i], NULL);
-	printf("%.1f\n", (now() - start) / count / threads);
+	printf("%.1f %d\n", (now() - start) / count / threads, read_protocol());
 }
 
 static void time_spawn(char **command)
