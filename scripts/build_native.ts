@@ -1,0 +1,139 @@
+/**
+ * Builds what is not TypeScript: the preload library, once for each machine.
+ *
+ * `build_native.ts` writes `preload/options.h` and `preload/lib/MACHINE/libmptcpize.so`.
+ * `build_native.ts --check` builds elsewhere and fails unless every byte is as committed.
+ *
+ * The compiler is pinned to one package of Debian 12, so that the bytes are the same everywhere.
+ *
+ * @module
+ */
+
+import { inspectLibrary } from "./native/elf_checks.ts";
+import { renderOptionsHeader } from "./native/options_header.ts";
+
+/** The one version of clang-14 and lld-14 that the committed files come from. */
+const COMPILER_VERSION = "1:14.0.6-12";
+const PACKAGES = ["clang-14", "lld-14"];
+const MACHINES = {
+  x86_64: "x86_64-linux-gnu",
+  aarch64: "aarch64-linux-gnu",
+} as const;
+type Machine = keyof typeof MACHINES;
+
+const ROOT = new URL("../", import.meta.url).pathname;
+const OPTIONS_HEADER = "preload/options.h";
+
+const FLAGS = [
+  // One translation unit that stands alone: no C library, no header but ours.
+  ..."-std=c11 -O2 -ffreestanding -fno-builtin -nostdlib -nostdlibinc -shared -fPIC".split(" "),
+  ..."-Wall -Wextra -Werror -Wconversion -Wno-sign-conversion".split(" "),
+  // Nothing that would call into a runtime: no stack protector, no vector registers, no outlined atomics.
+  ..."-fno-stack-protector -mgeneral-regs-only -fvisibility=hidden".split(" "),
+  // Nothing that differs from build to build, or names this folder.
+  ..."-fno-ident -g0 -fno-asynchronous-unwind-tables -Wl,--build-id=none -Wl,--strip-all".split(
+    " ",
+  ),
+  // As few pages and mappings as can be: each costs at every start of a program.
+  ..."-fuse-ld=lld -Wl,-z,now -Wl,-z,relro -Wl,-z,noseparate-code -Wl,--no-rosegment".split(" "),
+  ..."-Wl,--hash-style=gnu -Wl,--gc-sections -Wl,-soname,libmptcpize.so".split(" "),
+  "-Wl,--version-script=preload/exports.map",
+];
+const MACHINE_FLAGS: Readonly<Record<Machine, readonly string[]>> = {
+  x86_64: ["-march=x86-64"],
+  aarch64: ["-march=armv8-a", "-mno-outline-atomics"],
+};
+
+async function run(command: string, args: readonly string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, {
+    args: [...args],
+    cwd: ROOT,
+  }).output();
+  const decoder = new TextDecoder();
+  if (!success) {
+    throw new Error(`Cannot run ${command} ${args.join(" ")}:\n${decoder.decode(stderr)}`);
+  }
+  return decoder.decode(stdout);
+}
+
+/** The compiler must be the pinned one: another gives other bytes, and `--check` would blame the source. */
+async function requireCompiler(): Promise<void> {
+  for (const name of PACKAGES) {
+    const found = await run("dpkg-query", ["-W", "-f", "${Version}", name]).catch(() => "absent");
+    if (found !== COMPILER_VERSION) {
+      throw new Error(
+        `Cannot build the native files: ${name} is ${found}, ${COMPILER_VERSION} of Debian 12 is wanted\n\n` +
+          `hint: apt-get install clang-14=${COMPILER_VERSION} lld-14=${COMPILER_VERSION}`,
+      );
+    }
+  }
+}
+
+async function buildLibrary(machine: Machine, file: string): Promise<void> {
+  await run("clang-14", [
+    `--target=${MACHINES[machine]}`,
+    ...MACHINE_FLAGS[machine],
+    ...FLAGS,
+    "-o",
+    file,
+    "preload/socket.c",
+  ]);
+  const faults = inspectLibrary(await Deno.readFile(file));
+  if (faults.length > 0) {
+    throw new Error(`Cannot accept libmptcpize.so for ${machine}: ${faults.join("; ")}`);
+  }
+}
+
+const libraryOf = (machine: string) => `preload/lib/${machine}/libmptcpize.so`;
+
+async function build(): Promise<void> {
+  await Deno.writeTextFile(ROOT + OPTIONS_HEADER, renderOptionsHeader());
+  for (const machine of Object.keys(MACHINES) as Machine[]) {
+    const file = ROOT + libraryOf(machine);
+    await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
+    await buildLibrary(machine, file);
+    // Readable for whoever the program becomes, writable for nobody else.
+    await Deno.chmod(file, 0o755);
+    console.log(`${libraryOf(machine)}: ${(await Deno.stat(file)).size} bytes`);
+  }
+}
+
+async function check(): Promise<void> {
+  const differing: string[] = [];
+  if (await Deno.readTextFile(ROOT + OPTIONS_HEADER) !== renderOptionsHeader()) {
+    differing.push(OPTIONS_HEADER);
+  }
+  const folder = await Deno.makeTempDir({ prefix: "mptcpize-build-" });
+  try {
+    for (const machine of Object.keys(MACHINES) as Machine[]) {
+      const file = `${folder}/${machine}.so`;
+      await buildLibrary(machine, file);
+      const [fresh, committed] = await Promise.all(
+        [file, ROOT + libraryOf(machine)].map((name) => Deno.readFile(name)),
+      );
+      if (
+        fresh!.length !== committed!.length || fresh!.some((byte, at) => byte !== committed![at])
+      ) {
+        differing.push(libraryOf(machine));
+      }
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  if (differing.length > 0) {
+    throw new Error(
+      `Cannot confirm the native files: ${differing.join(", ")} not what the source gives\n\n` +
+        "hint: `deno run -A scripts/build_native.ts`, and commit the result",
+    );
+  }
+}
+
+if (import.meta.main) {
+  try {
+    await requireCompiler();
+    await (Deno.args[0] === "--check" ? check() : build());
+  } catch (error) {
+    console.error(`build_native: ${error instanceof Error ? error.message : error}`);
+    Deno.exit(1);
+  }
+}
