@@ -1,8 +1,9 @@
 /*
  * What the benchmark times, in one small program, so that the same instructions run under each
- * library: `sockets CASE PROTOCOL THREADS COUNT` prints the nanoseconds for one round of the case (with
- * threads: the time of all, divided by the rounds of all) and the protocol of a socket made this way;
- * `sockets spawn COUNT COMMAND…` prints those from posix_spawn() to the end of the command.
+ * library: `sockets CASE PROTOCOL THREADS COUNT` prints the nanoseconds for one round of the case
+ * (with threads: the time of all, divided by the rounds of all) and the protocol of a socket made
+ * this way; `sockets spawn COUNT COMMAND…` prints those from posix_spawn() to the end of the
+ * command.
  */
 #define _GNU_SOURCE
 #include <err.h>
