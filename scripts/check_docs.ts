@@ -41,9 +41,6 @@ export function findDocFaults(file: string, module: DocModule): string[] {
       }
       const [summary = ""] = jsDoc.doc.split("\n\n");
       if (!/[.:?]$/.test(summary.trim())) faults.push(`${where}: its first sentence has no end`);
-      if (!/^[`A-Z0-9/'"({]/.test(summary)) {
-        faults.push(`${where}: its first sentence begins in lower case`);
-      }
       if (jsDoc.tags?.some((tag) => tag.kind === "throws" && tag.tsType === undefined)) {
         faults.push(`${where}: @throws names its class in braces`);
       }
