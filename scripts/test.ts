@@ -34,7 +34,7 @@ function gate(coverage: string): Suite[] {
   );
   const quiet = { NO_COLOR: "1" };
   return [
-    { name: "format", command: ["deno", "fmt", "--check", "--quiet"], env: quiet },
+    { name: "format", command: ["deno", "fmt", "--check"], env: quiet },
     { name: "lint", command: ["deno", "lint", "--quiet"], env: quiet },
     { name: "types", command: ["deno", "check", "--quiet", "."], env: quiet },
     { name: "public doc comments", command: ["deno", "doc", "--lint", "mod.ts"], env: quiet },

@@ -115,7 +115,7 @@ if (import.meta.main) {
     const { worse, lost } = compareRuns(plain.results, forced.results);
     const known = worse.filter((test) => reasons.has(test));
     const fresh = worse.filter((test) => !reasons.has(test));
-    bad += fresh.length + lost.length + +(forced.capable === 0);
+    bad += fresh.length + lost.length + +(forced.active > 0 && forced.capable === 0);
     for (const test of worse) {
       const message = forced.results.get(test)?.message ?? "";
       notes.push(`- ${test}: ${reasons.get(test) ?? `NEW: ${message}`}`);
