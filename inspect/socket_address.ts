@@ -35,7 +35,8 @@ function renderGroups(groups: readonly number[]): string {
   return `${hex.slice(0, start).join(":")}::${hex.slice(start + length).join(":")}`;
 }
 
-function renderIpv6(bytes: Uint8Array): string {
+/** An IPv6 address as RFC 5952 writes it, an IPv4-mapped one with its IPv4 part. */
+export function renderIpv6(bytes: Uint8Array): string {
   const groups = Array.from(
     { length: 8 },
     (_, index) => (bytes[2 * index] ?? 0) << 8 | (bytes[2 * index + 1] ?? 0),
