@@ -23,6 +23,7 @@ export interface StreamSocket extends SocketFacts {
 
 /** The TCP and MPTCP sockets of one process. */
 export interface ProcessSockets {
+  /** The process that was asked for. */
   readonly pid: number;
   /** The name of the process, as in /proc/PID/comm: at most 15 bytes. */
   readonly command: string;

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { errnoWords } from "../ffi/errno.ts";
 import { Fd, openFds } from "../ffi/fd.ts";
 import { openPidfd, openSocket, takePidfdFd } from "../ffi/libc.ts";
 import { skipUnless } from "../tests/skip.ts";
@@ -11,7 +12,7 @@ import { readFullInfo, readMptcpInfo, readSubflowArrays } from "./stream_socket.
  * Stands alone, so that its text can be run by another process.
  */
 function makeSockets(): Record<string, number> {
-  const { symbols: libc } = Deno.dlopen("libc.so.6", {
+  const library = Deno.dlopen("libc.so.6", {
     socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
     bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
     listen: { parameters: ["i32", "i32"], result: "i32" },
@@ -23,6 +24,7 @@ function makeSockets(): Record<string, number> {
     dup: { parameters: ["i32"], result: "i32" },
     close: { parameters: ["i32"], result: "i32" },
   });
+  const libc = library.symbols;
   const check = (value: number | bigint) => {
     if (Number(value) < 0) throw new Error("a socket call failed");
     return Number(value);
@@ -77,6 +79,7 @@ function makeSockets(): Record<string, number> {
     });
   }
   fds["dup"] = check(libc.dup(fds["v4 client"] ?? -1));
+  library.close();
   return fds;
 }
 
@@ -88,6 +91,9 @@ function hasMptcp(): boolean {
     return false;
   }
 }
+
+// Opens, for the life of this process, the library that knows the words; no test is to seem to leak it.
+errnoWords(0);
 
 /** Whether the kernel, and a container's seccomp filter, let descriptors be taken. */
 function hasPidfdGetfd(): boolean {

@@ -55,6 +55,7 @@ const USUAL_SUBFLOWS = 9;
 
 /** What the kernel says about one socket. */
 export interface SocketFacts {
+  /** The address family of the socket; an IPv6 socket may have IPv4-mapped addresses. */
   readonly family: "IPv4" | "IPv6";
   /** Undefined until the socket is bound. */
   readonly local?: SocketAddress;
@@ -68,6 +69,8 @@ export interface SocketFacts {
    * MPTCP leaves the subflow `ESTABLISHED`. `UNKNOWN` where the kernel is too old to tell (< 5.16).
    */
   readonly state: string;
+  /** MPTCP, fallen back, or TCP. */
+  /** MPTCP, fallen back, or TCP. */
   readonly verdict: Verdict;
   /** What the kernel was asked and answered, so that the verdict can be checked. */
   readonly evidence: string;
