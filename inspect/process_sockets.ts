@@ -121,7 +121,11 @@ function listSocketFds(pid: number): Map<number, number[]> {
  * Takes a copy of the first of several descriptors that still is the socket it was; `errno` tells
  * why there is none.
  */
-function takeSocket(pidfd: Fd, fds: readonly number[], inode: number): Fd | { errno: number } {
+export function takeSocket(
+  pidfd: Fd,
+  fds: readonly number[],
+  inode: number,
+): Fd | { readonly errno: number } {
   let errno: number = Errno.EBADF;
   for (const number of fds) {
     const copy = takePidfdFd(pidfd, number);

@@ -104,8 +104,8 @@ export function readMptcpInfo(fd: number): MptcpInfo | undefined {
 }
 
 /** Subflows by MPTCP_FULL_INFO; undefined where the kernel refuses it (Linux < 6.5). */
-export function readFullInfo(fd: number): readonly Subflow[] | undefined {
-  for (let room = USUAL_SUBFLOWS;;) {
+export function readFullInfo(fd: number, room = USUAL_SUBFLOWS): readonly Subflow[] | undefined {
+  for (;;) {
     const buffers = encodeFullInfoRequest(room, addressOf);
     const { bytes, errno } = readSocketOption(fd, SOL_MPTCP, MPTCP_FULL_INFO, buffers.header);
     if (errno !== 0) return undefined;
@@ -116,8 +116,13 @@ export function readFullInfo(fd: number): readonly Subflow[] | undefined {
 }
 
 /** One of the arrays of Linux 5.16; empty where the kernel refuses it. */
-function readSubflowArray(fd: number, option: number, elementSize: number): SubflowArray {
-  for (let room = USUAL_SUBFLOWS;;) {
+function readSubflowArray(
+  fd: number,
+  option: number,
+  elementSize: number,
+  room: number,
+): SubflowArray {
+  for (;;) {
     const request = encodeSubflowRequest(elementSize, room);
     const array = parseSubflowArray(readSocketOption(fd, SOL_MPTCP, option, request).bytes);
     if (array.count <= room) return array;
@@ -131,9 +136,9 @@ function readSubflowArray(fd: number, option: number, elementSize: number): Subf
  * The two are asked one after the other; if their numbers differ, a subflow came or went between,
  * and no state is told rather than one of another subflow.
  */
-export function readSubflowArrays(fd: number): readonly Subflow[] {
-  const addresses = readSubflowArray(fd, MPTCP_SUBFLOW_ADDRS, SUBFLOW_ADDRESSES_SIZE);
-  const tcpInfos = readSubflowArray(fd, MPTCP_TCPINFO, TCP_INFO_SIZE);
+export function readSubflowArrays(fd: number, room = USUAL_SUBFLOWS): readonly Subflow[] {
+  const addresses = readSubflowArray(fd, MPTCP_SUBFLOW_ADDRS, SUBFLOW_ADDRESSES_SIZE, room);
+  const tcpInfos = readSubflowArray(fd, MPTCP_TCPINFO, TCP_INFO_SIZE, room);
   const paired = addresses.count === tcpInfos.count;
   return addresses.elements.map((bytes, index) => {
     const tcpInfo = paired ? tcpInfos.elements[index] : undefined;
@@ -151,6 +156,12 @@ function readTcpState(fd: number): string {
   return parseTcpInfo(bytes).state;
 }
 
+/** The state of an MPTCP connection, as far as its subflows tell: of the first that is not closed. */
+export function connectionState(subflows: readonly Subflow[]): string {
+  const open = subflows.find(({ tcp }) => tcp !== undefined && tcp.state !== "CLOSE");
+  return open?.tcp?.state ?? "CLOSE";
+}
+
 /** What an MPTCP socket says about itself. */
 function readMptcpSocket(fd: number): Judgement & Pick<SocketFacts, "state" | "subflows"> {
   const info = askMptcpInfo(fd);
@@ -161,8 +172,7 @@ function readMptcpSocket(fd: number): Judgement & Pick<SocketFacts, "state" | "s
   }
   const connected = Boolean(judgement.mptcp?.token);
   const subflows = connected ? readFullInfo(fd) ?? readSubflowArrays(fd) : undefined;
-  const open = subflows?.find(({ tcp }) => tcp && tcp.state !== "CLOSE");
-  let state = open?.tcp?.state ?? "CLOSE";
+  let state = connectionState(subflows ?? []);
   if (readIntOption(fd, SOL_SOCKET, SO_ACCEPTCONN).value === 1) state = "LISTEN";
   else if (info.errno !== 0) state = "UNKNOWN";
   return { ...judgement, state, ...(subflows && { subflows }) };
