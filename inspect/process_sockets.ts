@@ -23,6 +23,7 @@ export interface StreamSocket extends SocketFacts {
 
 /** The TCP and MPTCP sockets of one process. */
 export interface ProcessSockets {
+  /** The process that was asked for. */
   readonly pid: number;
   /** The name of the process, as in /proc/PID/comm: at most 15 bytes. */
   readonly command: string;
@@ -120,7 +121,11 @@ function listSocketFds(pid: number): Map<number, number[]> {
  * Takes a copy of the first of several descriptors that still is the socket it was; `errno` tells
  * why there is none.
  */
-function takeSocket(pidfd: Fd, fds: readonly number[], inode: number): Fd | { errno: number } {
+export function takeSocket(
+  pidfd: Fd,
+  fds: readonly number[],
+  inode: number,
+): Fd | { readonly errno: number } {
   let errno: number = Errno.EBADF;
   for (const number of fds) {
     const copy = takePidfdFd(pidfd, number);

@@ -1,93 +1,21 @@
 import { strict as assert } from "node:assert";
+import { errnoWords } from "../ffi/errno.ts";
 import { Fd, openFds } from "../ffi/fd.ts";
-import { openPidfd, openSocket, takePidfdFd } from "../ffi/libc.ts";
+import { openPidfd, takePidfdFd } from "../ffi/libc.ts";
+import { hasMptcp, makeSockets, startHolder } from "../tests/live_sockets.ts";
 import { skipUnless } from "../tests/skip.ts";
-import { readProcessSockets } from "./process_sockets.ts";
-import { readFullInfo, readMptcpInfo, readSubflowArrays } from "./stream_socket.ts";
+import type { Subflow } from "./full_info.ts";
+import { readProcessSockets, takeSocket } from "./process_sockets.ts";
+import {
+  connectionState,
+  readFullInfo,
+  readMptcpInfo,
+  readSubflowArrays,
+} from "./stream_socket.ts";
+import { parseTcpInfo } from "./tcp_info.ts";
 
-/**
- * Opens sockets of all kinds in this process and gives their descriptors by name.
- *
- * Stands alone, so that its text can be run by another process.
- */
-function makeSockets(): Record<string, number> {
-  const { symbols: libc } = Deno.dlopen("libc.so.6", {
-    socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-    bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-    listen: { parameters: ["i32", "i32"], result: "i32" },
-    connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-    accept: { parameters: ["i32", "pointer", "pointer"], result: "i32" },
-    getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-    send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
-    recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
-    dup: { parameters: ["i32"], result: "i32" },
-    close: { parameters: ["i32"], result: "i32" },
-  });
-  const check = (value: number | bigint) => {
-    if (Number(value) < 0) throw new Error("a socket call failed");
-    return Number(value);
-  };
-  const [AF_UNIX, AF_INET, AF_INET6, TCP, MPTCP] = [1, 2, 10, 6, 262];
-  const listen = (family: number, protocol: number, host: readonly number[]) => {
-    const address = new Uint8Array(family === AF_INET ? 16 : 28);
-    address.set([family, 0]);
-    address.set(host, family === AF_INET ? 4 : 24 - host.length);
-    const fd = check(libc.socket(family, 1, protocol));
-    check(libc.bind(fd, address, address.length));
-    check(libc.listen(fd, 8));
-    check(libc.getsockname(fd, address, new Uint32Array([address.length])));
-    return { fd, address };
-  };
-  const connect = (protocol: number, to: { fd: number; address: Uint8Array<ArrayBuffer> }) => {
-    const client = check(libc.socket(to.address[0] ?? 0, 1, protocol));
-    check(libc.connect(client, to.address, to.address.length));
-    const accepted = check(libc.accept(to.fd, null, null));
-    check(libc.send(client, new Uint8Array(5), 5n, 0));
-    check(libc.recv(accepted, new Uint8Array(5), 5n, 0));
-    return [client, accepted] as const;
-  };
-  const fds: Record<string, number> = {
-    unix: check(libc.socket(AF_UNIX, 1, 0)),
-    udp: check(libc.socket(AF_INET, 2, 0)),
-  };
-  const hosts = {
-    v4: [AF_INET, [127, 0, 0, 1]],
-    v6: [AF_INET6, [1]],
-    mapped: [AF_INET6, [255, 255, 127, 0, 0, 1]],
-  } as const;
-  for (const [name, [family, host]] of Object.entries(hosts)) {
-    const listener = listen(family, MPTCP, host);
-    const tcpListener = listen(family, TCP, host);
-    const [client, accepted] = connect(MPTCP, listener);
-    const [fallback, fallbackPeer] = connect(MPTCP, tcpListener);
-    const [tcp, acceptedTcp] = connect(TCP, listener);
-    const [half, closed] = connect(TCP, tcpListener);
-    libc.close(closed);
-    Object.assign(fds, {
-      [`${name} listener`]: listener.fd,
-      [`${name} tcpListener`]: tcpListener.fd,
-      [`${name} unconnected`]: check(libc.socket(family, 1, MPTCP)),
-      [`${name} client`]: client,
-      [`${name} accepted`]: accepted,
-      [`${name} fallback`]: fallback,
-      [`${name} fallbackPeer`]: fallbackPeer,
-      [`${name} tcp`]: tcp,
-      [`${name} acceptedTcp`]: acceptedTcp,
-      [`${name} half`]: half,
-    });
-  }
-  fds["dup"] = check(libc.dup(fds["v4 client"] ?? -1));
-  return fds;
-}
-
-function hasMptcp(): boolean {
-  try {
-    using _socket = openSocket(2, 1, 262);
-    return true;
-  } catch {
-    return false;
-  }
-}
+// Opens, for the life of this process, the library that knows the words; no test is to seem to leak it.
+errnoWords(0);
 
 /** Whether the kernel, and a container's seccomp filter, let descriptors be taken. */
 function hasPidfdGetfd(): boolean {
@@ -102,33 +30,6 @@ function hasPidfdGetfd(): boolean {
 const MPTCP = skipUnless("MPTCP", hasMptcp);
 const PIDFD_GETFD = skipUnless("pidfd_getfd", hasPidfdGetfd, "Linux 5.6, outside of a container");
 
-/** Starts a process that holds sockets until it is disposed of. */
-async function startHolder() {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      "eval",
-      `const fds = (${makeSockets})();
-       console.log(JSON.stringify(fds));
-       Deno.stdin.readSync(new Uint8Array(1));`,
-    ],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const lines = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const { value = "{}" } = await lines.read();
-  const fds: Record<string, number> = JSON.parse(value);
-  return {
-    pid: process.pid,
-    fds,
-    async [Symbol.asyncDispose]() {
-      await process.stdin.close();
-      await lines.cancel();
-      await process.status;
-    },
-  };
-}
-
 Deno.test({
   name: "readProcessSockets() is right about every socket when a process holds all kinds",
   ignore: MPTCP.ignore || PIDFD_GETFD.ignore,
@@ -142,12 +43,13 @@ Deno.test({
       assert.ok(found, name);
       return found;
     };
-    const { unix, udp, dup, ...streams } = holder.fds;
+    const { unix, udp, raw, dup, ...streams } = holder.fds;
     assert.deepEqual(
       sockets.map(({ fd }) => fd),
       Object.values(streams).sort((a, b) => a - b),
     );
-    assert.ok(sockets.every(({ fds }) => !fds.includes(unix ?? -1) && !fds.includes(udp ?? -1)));
+    const others = [unix, udp, raw];
+    assert.ok(sockets.every(({ fds }) => !fds.some((fd) => others.includes(fd))));
     assert.deepEqual(get("v4 client").fds, [streams["v4 client"], dup]);
 
     const addresses = { v4: "127.0.0.1", v6: "::1", mapped: "::ffff:127.0.0.1" };
@@ -216,10 +118,44 @@ Deno.test({
       assert.equal(arrays.length, 1);
       assert.equal(arrays[0]?.tcp?.state, "ESTABLISHED");
       if (full) assert.deepEqual(full.map((subflow) => ({ ...subflow, id: undefined })), arrays);
+      const socket = sockets.find(({ fd }) => fd === client);
+      assert.equal(socket?.subflows?.[0]?.id !== undefined, full !== undefined);
+      // With no room at first, the kernel's count makes it.
+      assert.deepEqual(readFullInfo(client, 0), full);
+      assert.deepEqual(readSubflowArrays(client, 0), arrays);
     } finally {
       for (const fd of Object.values(fds)) new Fd(fd)[Symbol.dispose]();
     }
   },
+});
+
+Deno.test({
+  name: "takeSocket() takes nothing when the number has become another socket",
+  ...PIDFD_GETFD,
+  fn() {
+    using _listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    using pidfd = openPidfd(Deno.pid) as Fd;
+    const { sockets } = readProcessSockets(Deno.pid);
+    const { fd = -1, inode = -1 } = sockets.find(({ state }) => state === "LISTEN") ?? {};
+    const before = openFds().length;
+    assert.deepEqual(takeSocket(pidfd, [fd, pidfd.number], inode + 1), { errno: 9 });
+    assert.equal(openFds().length, before);
+    using copy = takeSocket(pidfd, [pidfd.number, fd], inode) as Fd;
+    assert.ok(copy instanceof Fd);
+  },
+});
+
+Deno.test("connectionState() is of the first subflow that is open when others are closed", () => {
+  const subflow = (state: string): Subflow => ({
+    id: undefined,
+    local: undefined,
+    remote: undefined,
+    tcp: { ...parseTcpInfo(new Uint8Array()), state },
+  });
+  const closed = subflow("CLOSE");
+  assert.equal(connectionState([closed, subflow("SYN_SENT"), subflow("ESTABLISHED")]), "SYN_SENT");
+  assert.equal(connectionState([closed, { ...closed, tcp: undefined }]), "CLOSE");
+  assert.equal(connectionState([]), "CLOSE");
 });
 
 Deno.test("readMptcpInfo() throws when the descriptor is closed or no socket", () => {
@@ -256,7 +192,7 @@ Deno.test("readProcessSockets() throws NotFoundError when the id is of a thread"
 Deno.test("readProcessSockets() finds nothing when the process is a zombie", async () => {
   // The child ends and its parent, which became sleep, never asks for its status.
   const parent = new Deno.Command("sh", {
-    args: ["-c", "true & echo $!; exec sleep 30"],
+    args: ["-c", "sleep 0.02 & echo $!; exec sleep 30"],
     stdout: "piped",
   }).spawn();
   try {

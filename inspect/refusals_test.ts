@@ -3,9 +3,11 @@
  */
 import { strict as assert } from "node:assert";
 import { NotPermittedError } from "../errors.ts";
+import { hasMptcp, startHolder } from "../tests/live_sockets.ts";
 import { commandExists, isRoot, skipUnless } from "../tests/skip.ts";
-import { readProcessSockets } from "./process_sockets.ts";
+import { type ProcessSockets, readProcessSockets } from "./process_sockets.ts";
 
+const MPTCP = skipUnless("MPTCP", hasMptcp);
 const UNPRIVILEGED = skipUnless("setpriv", isRoot() && commandExists("setpriv"), "run it as root");
 
 /** What another process is told that runs `before` and then reads the sockets of `pid`. */
@@ -13,12 +15,12 @@ function readElsewhere(
   pid: string,
   before: string,
   prefix: readonly string[] = [],
-): Record<string, unknown> {
+): Partial<ProcessSockets> & Record<string, unknown> {
   const [command = "", ...args] = [
     ...prefix,
     Deno.execPath(),
     "eval",
-    `import { readProcessSockets } from ${
+    `import { type ProcessSockets, readProcessSockets } from ${
       JSON.stringify(import.meta.resolve("./process_sockets.ts"))
     };
     let said;
@@ -33,29 +35,39 @@ function readElsewhere(
   return JSON.parse(text.decode(stdout) || JSON.stringify(text.decode(stderr)));
 }
 
-/** Code that makes one system call fail in this thread: a seccomp filter of four instructions. */
-function refuseCall(number: number, errno: number): string {
-  const instruction = (code: number, jt: number, jf: number, k: number) =>
-    `[${code}, ${jt}, ${jf}, ${k}]`;
+/** The offset of an argument's lower half in `struct seccomp_data`; 0 is that of the call's number. */
+function argument(index: number): number {
+  return 16 + 8 * index;
+}
+
+/**
+ * Code that makes a system call fail in this thread, by a seccomp filter.
+ *
+ * @param conditions offsets in `struct seccomp_data` and the values there for which it fails
+ */
+function refuse(conditions: readonly (readonly number[])[], errno: number): string {
+  const steps = conditions.flatMap(([offset = 0, value = 0], index) => [
+    [0x20, 0, 0, offset], // load
+    [0x15, 0, 2 * (conditions.length - index) - 1, value], // unless equal, allow
+  ]);
   const program = [
-    instruction(0x20, 0, 0, 0), // load the number of the call
-    instruction(0x15, 0, 1, number),
-    instruction(0x06, 0, 0, 0x00050000 | errno), // SECCOMP_RET_ERRNO
-    instruction(0x06, 0, 0, 0x7fff0000), // SECCOMP_RET_ALLOW
+    ...steps,
+    [0x06, 0, 0, 0x00050000 | errno], // SECCOMP_RET_ERRNO
+    [0x06, 0, 0, 0x7fff0000], // SECCOMP_RET_ALLOW
   ];
   return `
     const { symbols } = Deno.dlopen("libc.so.6", {
       prctl: { parameters: ["i32", "usize", "buffer", "usize", "usize"], result: "i32" },
     });
-    const code = new DataView(new ArrayBuffer(32));
-    [${program}].forEach(([op, jt, jf, k], index) => {
+    const code = new DataView(new ArrayBuffer(8 * ${program.length}));
+    ${JSON.stringify(program)}.forEach(([op, jt, jf, k], index) => {
       code.setUint16(8 * index, op, true);
       code.setUint8(8 * index + 2, jt);
       code.setUint8(8 * index + 3, jf);
       code.setUint32(8 * index + 4, k, true);
     });
     const filter = new BigUint64Array([
-      4n, Deno.UnsafePointer.value(Deno.UnsafePointer.of(code.buffer)),
+      ${program.length}n, Deno.UnsafePointer.value(Deno.UnsafePointer.of(code.buffer)),
     ]);
     if (symbols.prctl(38, 1n, null, 0n, 0n) || symbols.prctl(22, 2n, filter, 0n, 0n)) {
       throw new Error("no seccomp");
@@ -87,13 +99,75 @@ Deno.test("readProcessSockets() names the call when the kernel refuses it", () =
     [pidfdGetfd, EMFILE, "SyscallError", "pidfd_getfd: EMFILE"],
   ] as const;
   for (const [call, errno, name, reason] of cases) {
-    const said = readElsewhere("Deno.pid", openSocket + refuseCall(call, errno));
+    const said = readElsewhere("Deno.pid", openSocket + refuse([[0, call]], errno));
     assert.equal(said["error"], name, JSON.stringify(said));
     assert.match(
       String(said["message"]),
       new RegExp(`^Cannot read the sockets of .*\\(${reason}\\)$`),
     );
   }
+});
+
+const GETSOCKOPT = Deno.build.arch === "aarch64" ? 209 : 55;
+const [SOL_MPTCP, MPTCP_FULL_INFO, EOPNOTSUPP] = [284, 4, 95];
+
+Deno.test({
+  name: "readProcessSockets() goes on when one descriptor is refused",
+  ...MPTCP,
+  async fn() {
+    const [pidfdGetfd, EPERM, ESRCH, EBADF, EACCES] = [438, 1, 3, 9, 13];
+    await using holder = await startHolder();
+    const all = readProcessSockets(holder.pid).sockets;
+    const readWithout = (fd: number | undefined, errno: number) => {
+      const conditions = [[0, pidfdGetfd], [argument(1), fd ?? -1]];
+      const { sockets = [], unseen } = readElsewhere(`${holder.pid}`, refuse(conditions, errno));
+      return { fds: sockets.map((socket) => socket.fd), unseen };
+    };
+    const { fd } = all.at(-1) ?? {};
+    const others = all.map((socket) => socket.fd).filter((one) => one !== fd);
+    for (const errno of [EPERM, ESRCH, EBADF, EACCES]) {
+      assert.deepEqual(readWithout(fd, errno), { fds: others, unseen: 1 }, `${errno}`);
+    }
+    // The second descriptor of a socket does as well.
+    assert.deepEqual(readWithout(holder.fds["v4 client"], EBADF), {
+      fds: all.map((socket) => socket.fd),
+      unseen: 0,
+    });
+  },
+});
+
+Deno.test({
+  name: "readProcessSockets() finds the subflows when the kernel does not know MPTCP_FULL_INFO",
+  ...MPTCP,
+  async fn() {
+    await using holder = await startHolder();
+    const conditions = [[0, GETSOCKOPT], [argument(1), SOL_MPTCP], [argument(2), MPTCP_FULL_INFO]];
+    const { sockets } = readElsewhere(`${holder.pid}`, refuse(conditions, EOPNOTSUPP));
+    const client = sockets?.find(({ fd }) => fd === holder.fds["v6 client"]);
+    assert.deepEqual(
+      client?.subflows?.map(({ id, local, remote, tcp }) => [id, local, remote, tcp?.state]),
+      [
+        [undefined, client?.local, client?.remote, "ESTABLISHED"],
+      ],
+    );
+  },
+});
+
+Deno.test({
+  name: "readProcessSockets() says neither fallback nor a state when the kernel is before 5.16",
+  ...MPTCP,
+  async fn() {
+    await using holder = await startHolder();
+    const conditions = [[0, GETSOCKOPT], [argument(1), SOL_MPTCP]];
+    const { sockets } = readElsewhere(`${holder.pid}`, refuse(conditions, EOPNOTSUPP));
+    const say = (name: string) => {
+      const socket = sockets?.find(({ fd }) => fd === holder.fds[name]);
+      return [socket?.verdict, socket?.state, socket?.mptcp, socket?.subflows];
+    };
+    assert.deepEqual(say("v4 client"), ["mptcp", "UNKNOWN", undefined, undefined]);
+    assert.deepEqual(say("v4 listener"), ["mptcp", "LISTEN", undefined, undefined]);
+    assert.deepEqual(say("v4 fallback"), ["fallback", "ESTABLISHED", undefined, undefined]);
+  },
 });
 
 Deno.test("readProcessSockets() lets no other error through when the process is the first", () => {

@@ -18,6 +18,7 @@ export interface SocketAddress {
    * address carries the index of its interface: `fe80::1%2`.
    */
   readonly address: string;
+  /** The port, 1 to 65535; 0 where there is none. */
   readonly port: number;
 }
 

@@ -55,6 +55,7 @@ const USUAL_SUBFLOWS = 9;
 
 /** What the kernel says about one socket. */
 export interface SocketFacts {
+  /** The address family of the socket; an IPv6 socket may have IPv4-mapped addresses. */
   readonly family: "IPv4" | "IPv6";
   /** Undefined until the socket is bound. */
   readonly local?: SocketAddress;
@@ -68,6 +69,8 @@ export interface SocketFacts {
    * MPTCP leaves the subflow `ESTABLISHED`. `UNKNOWN` where the kernel is too old to tell (< 5.16).
    */
   readonly state: string;
+  /** MPTCP, fallen back, or TCP. */
+  /** MPTCP, fallen back, or TCP. */
   readonly verdict: Verdict;
   /** What the kernel was asked and answered, so that the verdict can be checked. */
   readonly evidence: string;
@@ -101,8 +104,8 @@ export function readMptcpInfo(fd: number): MptcpInfo | undefined {
 }
 
 /** Subflows by MPTCP_FULL_INFO; undefined where the kernel refuses it (Linux < 6.5). */
-export function readFullInfo(fd: number): readonly Subflow[] | undefined {
-  for (let room = USUAL_SUBFLOWS;;) {
+export function readFullInfo(fd: number, room = USUAL_SUBFLOWS): readonly Subflow[] | undefined {
+  for (;;) {
     const buffers = encodeFullInfoRequest(room, addressOf);
     const { bytes, errno } = readSocketOption(fd, SOL_MPTCP, MPTCP_FULL_INFO, buffers.header);
     if (errno !== 0) return undefined;
@@ -113,8 +116,13 @@ export function readFullInfo(fd: number): readonly Subflow[] | undefined {
 }
 
 /** One of the arrays of Linux 5.16; empty where the kernel refuses it. */
-function readSubflowArray(fd: number, option: number, elementSize: number): SubflowArray {
-  for (let room = USUAL_SUBFLOWS;;) {
+function readSubflowArray(
+  fd: number,
+  option: number,
+  elementSize: number,
+  room: number,
+): SubflowArray {
+  for (;;) {
     const request = encodeSubflowRequest(elementSize, room);
     const array = parseSubflowArray(readSocketOption(fd, SOL_MPTCP, option, request).bytes);
     if (array.count <= room) return array;
@@ -128,9 +136,9 @@ function readSubflowArray(fd: number, option: number, elementSize: number): Subf
  * The two are asked one after the other; if their numbers differ, a subflow came or went between,
  * and no state is told rather than one of another subflow.
  */
-export function readSubflowArrays(fd: number): readonly Subflow[] {
-  const addresses = readSubflowArray(fd, MPTCP_SUBFLOW_ADDRS, SUBFLOW_ADDRESSES_SIZE);
-  const tcpInfos = readSubflowArray(fd, MPTCP_TCPINFO, TCP_INFO_SIZE);
+export function readSubflowArrays(fd: number, room = USUAL_SUBFLOWS): readonly Subflow[] {
+  const addresses = readSubflowArray(fd, MPTCP_SUBFLOW_ADDRS, SUBFLOW_ADDRESSES_SIZE, room);
+  const tcpInfos = readSubflowArray(fd, MPTCP_TCPINFO, TCP_INFO_SIZE, room);
   const paired = addresses.count === tcpInfos.count;
   return addresses.elements.map((bytes, index) => {
     const tcpInfo = paired ? tcpInfos.elements[index] : undefined;
@@ -148,6 +156,12 @@ function readTcpState(fd: number): string {
   return parseTcpInfo(bytes).state;
 }
 
+/** The state of an MPTCP connection, as far as its subflows tell: of the first that is not closed. */
+export function connectionState(subflows: readonly Subflow[]): string {
+  const open = subflows.find(({ tcp }) => tcp !== undefined && tcp.state !== "CLOSE");
+  return open?.tcp?.state ?? "CLOSE";
+}
+
 /** What an MPTCP socket says about itself. */
 function readMptcpSocket(fd: number): Judgement & Pick<SocketFacts, "state" | "subflows"> {
   const info = askMptcpInfo(fd);
@@ -158,8 +172,7 @@ function readMptcpSocket(fd: number): Judgement & Pick<SocketFacts, "state" | "s
   }
   const connected = Boolean(judgement.mptcp?.token);
   const subflows = connected ? readFullInfo(fd) ?? readSubflowArrays(fd) : undefined;
-  const open = subflows?.find(({ tcp }) => tcp && tcp.state !== "CLOSE");
-  let state = open?.tcp?.state ?? "CLOSE";
+  let state = connectionState(subflows ?? []);
   if (readIntOption(fd, SOL_SOCKET, SO_ACCEPTCONN).value === 1) state = "LISTEN";
   else if (info.errno !== 0) state = "UNKNOWN";
   return { ...judgement, state, ...(subflows && { subflows }) };

@@ -15,7 +15,9 @@ export const SUBFLOW_ADDRESSES_SIZE = 256;
 
 /** The two ends of one subflow. */
 export interface SubflowAddresses {
+  /** The end on this machine; undefined for a family other than IPv4 and IPv6. */
   readonly local: SocketAddress | undefined;
+  /** The other end; undefined as above. */
   readonly remote: SocketAddress | undefined;
 }
 

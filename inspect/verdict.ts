@@ -24,6 +24,7 @@ export type Verdict = "mptcp" | "fallback" | "tcp";
 
 /** A verdict and what it rests on. */
 export interface Judgement {
+  /** MPTCP, fallen back, or TCP. */
   readonly verdict: Verdict;
   /** What the kernel was asked and answered, so that the verdict can be checked. */
   readonly evidence: string;

@@ -77,7 +77,7 @@ export function openProgramFile(path: Uint8Array): OpenFile {
     mode: info.mode ?? 0,
     uid: info.uid ?? 0,
     gid: info.gid ?? 0,
-    source: file && { size: info.size, read: (offset, length) => readAt(file, offset, length) },
+    source: file && fileSource(file, info.size),
     [Symbol.dispose]: () => file?.close(),
   };
 }
@@ -132,15 +132,21 @@ function translate<Result>(path: Uint8Array, operation: () => Result): Result {
   }
 }
 
-function readAt(file: Deno.FsFile, offset: number, length: number): Uint8Array {
-  if (!Number.isSafeInteger(offset)) return new Uint8Array();
-  file.seekSync(offset, Deno.SeekMode.Start);
-  const bytes = new Uint8Array(length);
-  let filled = 0;
-  while (filled < length) {
-    const count = file.readSync(bytes.subarray(filled));
-    if (count === null || count === 0) break;
-    filled += count;
-  }
-  return bytes.subarray(0, filled);
+function fileSource(file: Deno.FsFile, size: number): ByteSource {
+  return {
+    size,
+    read(offset, length) {
+      // Behind the end lseek(2) may fail with EINVAL.
+      if (offset >= size) return new Uint8Array();
+      file.seekSync(offset, Deno.SeekMode.Start);
+      const bytes = new Uint8Array(Math.min(length, size - offset));
+      let filled = 0;
+      while (filled < bytes.length) {
+        const count = file.readSync(bytes.subarray(filled));
+        if (count === null || count === 0) break;
+        filled += count;
+      }
+      return bytes.subarray(0, filled);
+    },
+  };
 }

@@ -105,13 +105,14 @@ function readChain(path: Uint8Array, depth: number): Program {
   return describe("script", { script: script.line, interpreterProgram });
 }
 
-function readInterpreter(script: Uint8Array, path: Uint8Array, depth: number): Program {
+function readInterpreter(script: Uint8Array, name: Uint8Array, depth: number): Program {
+  // The kernel follows an empty path to the working directory, other than calls of a process do.
+  const path = name.length === 0 ? toBytes(".") : name;
   const { errno } = mayExecute(path);
-  const name = displayPath(path);
-  if (errno === Errno.ENOENT) {
-    throw executionError(script, errno, `its interpreter ${name} is not there`);
+  if (errno !== 0) {
+    const state = errno === Errno.ENOENT ? "is not there" : "may not be executed";
+    throw executionError(script, errno, `its interpreter ${displayPath(path)} ${state}`);
   }
-  if (errno !== 0) throw executionError(script, errno, `its interpreter ${name} is not executable`);
   return readChain(path, depth);
 }
 

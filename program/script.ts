@@ -45,7 +45,7 @@ function nextTerminator(buffer: Uint8Array, first: number, last: number): number
  *
  * The kernel reads 256 bytes with NULs behind a shorter file. A path that may be cut off is refused, a
  * cut argument is not. Without a newline, blanks at the end of the file are not trimmed, which gives an
- * empty argument; and `#!` alone names the empty path.
+ * empty argument; and `#!` alone names the empty path, which the kernel takes for the working directory.
  *
  * Source: fs/binfmt_script.c (load_script) @ v6.12.
  */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ROOT } from "./files.ts";
+
 interface JsDoc {
   readonly doc?: string;
   readonly tags?: readonly { readonly kind: string; readonly tsType?: unknown }[];
@@ -58,9 +60,8 @@ if (import.meta.main) {
   const { nodes }: { nodes: Record<string, DocModule> } = JSON.parse(
     new TextDecoder().decode(stdout),
   );
-  const root = new URL("../", import.meta.url).href;
   const faults = Object.entries(nodes).flatMap(([url, module]) =>
-    findDocFaults(url.replace(root, ""), module)
+    findDocFaults(url.replace(ROOT.href, ""), module)
   );
   for (const fault of faults) console.error(fault);
   Deno.exit(faults.length === 0 ? 0 : 1);

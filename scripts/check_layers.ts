@@ -5,6 +5,8 @@
  * @module
  */
 
+import { isProduct, listFiles, ROOT } from "./files.ts";
+
 /** Higher imports lower. Parts of one layer do not import each other. */
 const LAYERS: readonly (readonly string[])[] = [
   ["errors.ts"],
@@ -15,9 +17,6 @@ const LAYERS: readonly (readonly string[])[] = [
   ["mod.ts"],
   ["cli"],
 ];
-
-/** What is no part of the product: it may import everything, and nothing of the product imports it. */
-const FREE_FOLDERS = ["scripts", "tests", "bench", "docs", "packaging"];
 
 /** One import, by paths from the root of the repository. */
 export interface Import {
@@ -39,20 +38,16 @@ function layerOf(part: string): number {
 /** Each import that breaks the arrow, with the reason, as a line for people. */
 export function findViolations(imports: readonly Import[]): string[] {
   return imports.flatMap(({ from, to }) => {
-    const reason = isTest(from) ? undefined : judge(from, to);
+    const reason = isProduct(from) ? judge(from, to) : undefined;
     return reason === undefined ? [] : [`${from} imports ${to}: ${reason}`];
   });
-}
-
-function isTest(path: string): boolean {
-  return /_(test|bench)\.ts$/.test(path) || FREE_FOLDERS.includes(partOf(path));
 }
 
 /** Why a file may not import another one, or undefined if it may. */
 function judge(from: string, to: string): string | undefined {
   if (to.startsWith("node:")) return undefined;
   if (to.includes(":")) return "only files of this repository and node: modules are imported";
-  if (isTest(to)) return "it is not part of the product";
+  if (!isProduct(to)) return "it is not part of the product";
   const [source, target] = [partOf(from), partOf(to)];
   if (source === target || to === "deno.json") return undefined;
   const [sourceLayer, targetLayer] = [layerOf(source), layerOf(target)];
@@ -95,30 +90,15 @@ export function readImports(graph: ModuleGraph, root: URL): Import[] {
     );
 }
 
-/** Every file of the product, by its path from the root. */
-function listFiles(root: URL): string[] {
-  const files: string[] = [];
-  const walk = (folder: string) => {
-    for (const { name, isDirectory } of Deno.readDirSync(new URL(folder || "./", root))) {
-      const path = `${folder}${name}`;
-      if (name.startsWith(".") || name === "node_modules" || isTest(path)) continue;
-      if (isDirectory) walk(`${path}/`);
-      else if (name.endsWith(".ts")) files.push(path);
-    }
-  };
-  walk("");
-  return files.sort();
-}
-
 /**
  * The module graph of all the files at once.
  *
  * @throws {Error} when Deno cannot make one
  */
-async function readGraph(root: URL, files: readonly string[]): Promise<ModuleGraph> {
+async function readGraph(files: readonly string[]): Promise<ModuleGraph> {
   const entry = await Deno.makeTempFile({ prefix: "mptcpize-layers-", suffix: ".ts" });
   try {
-    const source = files.map((file) => `import ${JSON.stringify(new URL(file, root).href)};\n`);
+    const source = files.map((file) => `import ${JSON.stringify(new URL(file, ROOT).href)};\n`);
     await Deno.writeTextFile(entry, source.join(""));
     const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["info", "--json", "--no-config", entry],
@@ -131,9 +111,8 @@ async function readGraph(root: URL, files: readonly string[]): Promise<ModuleGra
 }
 
 if (import.meta.main) {
-  const root = new URL("../", import.meta.url);
-  const files = listFiles(root);
-  const imports = readImports(await readGraph(root, files), root);
+  const files = listFiles(/\.ts$/).filter(isProduct);
+  const imports = readImports(await readGraph(files), ROOT);
   const violations = findViolations(imports);
   for (const violation of violations) console.error(violation);
   console.log(`${files.length} files, ${imports.length} imports, ${violations.length} go wrong`);

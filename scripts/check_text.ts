@@ -4,6 +4,8 @@
  * @module
  */
 
+import { exists, listFiles, ROOT } from "./files.ts";
+
 /** Words that the glossary rules out, with what to say instead. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bhijack/i, "say `force`"],
@@ -33,32 +35,11 @@ export function findLinks(text: string): string[] {
     .filter((link) => link !== "" && !/^[a-z]+:/.test(link));
 }
 
-function listTexts(root: URL): string[] {
-  const files: string[] = [];
-  const walk = (folder: string) => {
-    for (const { name, isDirectory } of Deno.readDirSync(new URL(folder || "./", root))) {
-      if (/^(\.git|\.coverage|node_modules|testdata|runs|results)$/.test(name)) continue;
-      if (isDirectory) walk(`${folder}${name}/`);
-      else if (/\.(ts|c|h|md|sh|json)$/.test(name)) files.push(folder + name);
-    }
-  };
-  walk("");
-  return files.filter((file) => !file.startsWith("scripts/check_text")).sort();
-}
-
-function exists(url: URL): boolean {
-  try {
-    Deno.statSync(url);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 if (import.meta.main) {
-  const root = new URL("../", import.meta.url);
-  const faults = listTexts(root).flatMap((file) => {
-    const url = new URL(file, root);
+  const files = listFiles(/\.(ts|c|h|md|sh|json)$/)
+    .filter((file) => !/\/(testdata|runs|results)\/|^scripts\/check_text/.test(file));
+  const faults = files.flatMap((file) => {
+    const url = new URL(file, ROOT);
     const text = Deno.readTextFileSync(url);
     const broken = file.endsWith(".md")
       ? findLinks(text).filter((link) => !exists(new URL(link, url)))
@@ -68,7 +49,7 @@ if (import.meta.main) {
       ...broken.map((link) => `${file}: the link to ${link} leads nowhere`),
     ];
   });
-  const readme = new URL("README.md", root);
+  const readme = new URL("README.md", ROOT);
   if (exists(readme) && Deno.readTextFileSync(readme).split("\n").length > 151) {
     faults.push("README.md: over 150 lines");
   }

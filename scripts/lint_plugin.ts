@@ -4,8 +4,7 @@
  * @module
  */
 
-/** Scripts, tests and benchmarks are not part of the product; they may do everything. */
-const FREE = /^(scripts|tests|bench)\/|_(test|bench)\.ts$/;
+import { isProduct, ROOT } from "./files.ts";
 
 interface Place {
   /** Members of `Deno`, or `console` as a whole. */
@@ -32,10 +31,8 @@ const PLACES: Readonly<Record<string, Place>> = {
   },
 };
 
-const ROOT = new URL("../", import.meta.url).pathname;
-
 function relativePath(filename: string): string {
-  return filename.startsWith(ROOT) ? filename.slice(ROOT.length) : filename;
+  return filename.startsWith(ROOT.pathname) ? filename.slice(ROOT.pathname.length) : filename;
 }
 
 function isGlobal(node: Deno.lint.Node, name: string): boolean {
@@ -89,7 +86,7 @@ for (const [rule, { names, allowed, message }] of Object.entries(PLACES)) {
   rules[rule] = {
     create(context) {
       const path = relativePath(context.filename);
-      if (FREE.test(path) || allowed.test(path)) return {};
+      if (!isProduct(path) || allowed.test(path)) return {};
       return visitUses((name, node) => {
         if (names.includes(name)) context.report({ node, message });
       });

@@ -4,9 +4,8 @@
  * @module
  */
 
+import { exists, isProduct, listFiles, ROOT } from "./files.ts";
 import { renderTotals, runSuites, type Suite } from "./suites.ts";
-
-const ROOT = new URL("../", import.meta.url);
 
 /** Folders of tests that start real programs or need more than a checkout. */
 const LADDER = ["tests/preload", "tests/e2e", "tests/apps"];
@@ -15,23 +14,10 @@ const NOT_UNIT = [...LADDER, "tests/lab"];
 /** What a test opens it closes; but for the C library, which is opened before. */
 const SANITIZE = ["--sanitize-ops", "--sanitize-resources", "--preload=tests/open_libc.ts"];
 
-function listFiles(pattern: RegExp): string[] {
-  const files: string[] = [];
-  const walk = (folder: string) => {
-    for (const { name, isDirectory } of Deno.readDirSync(new URL(folder || "./", ROOT))) {
-      if (name.startsWith(".") || name === "node_modules") continue;
-      if (isDirectory) walk(`${folder}${name}/`);
-      else if (pattern.test(name)) files.push(folder + name);
-    }
-  };
-  walk("");
-  return files.sort();
-}
-
 function gate(coverage: string): Suite[] {
-  const product = listFiles(/\.ts$/).filter((file) =>
-    !/^(tests|scripts|bench)\/|_(test|bench)\.ts$/.test(file)
-  );
+  const product = listFiles(/\.ts$/).filter(isProduct);
+  // A test run starts what it is given, and cli/ would end it.
+  const library = product.filter((file) => !file.startsWith("cli/"));
   const quiet = { NO_COLOR: "1" };
   return [
     { name: "format", command: ["deno", "fmt", "--check"], env: quiet },
@@ -43,7 +29,13 @@ function gate(coverage: string): Suite[] {
     { name: "texts", command: ["deno", "run", "-qA", "scripts/check_text.ts"] },
     {
       name: "C format",
-      command: ["clang-format-14", "--dry-run", "-Werror", ...listFiles(/\.[ch]$/)],
+      command: [
+        "clang-format-14",
+        "--dry-run",
+        "-Werror",
+        "--ferror-limit=1",
+        ...listFiles(/\.[ch]$/),
+      ],
       needs: "clang-format-14",
     },
     {
@@ -61,7 +53,7 @@ function gate(coverage: string): Suite[] {
     },
     {
       name: "doc examples",
-      command: ["deno", "test", "-qA", "--no-check", "--doc", "--reporter=dot", ...product],
+      command: ["deno", "test", "-qA", "--no-check", "--doc", "--reporter=dot", ...library],
       env: quiet,
     },
   ];
@@ -81,15 +73,7 @@ async function readCoverage(folder: string): Promise<string> {
 }
 
 function ladder(): Suite[] {
-  return LADDER.filter((folder) => {
-    try {
-      return [...Deno.readDirSync(new URL(folder, ROOT))].some(({ name }) =>
-        /_test\.ts$/.test(name)
-      );
-    } catch {
-      return false;
-    }
-  }).map((folder) => ({
+  return LADDER.filter((folder) => exists(new URL(folder, ROOT))).map((folder) => ({
     name: folder,
     command: ["deno", "test", "-qA", "--no-check", ...SANITIZE, `${folder}/`],
     stream: true,

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { errnoWords } from "../ffi/errno.ts";
 import { libc } from "../ffi/libc_symbols.ts";
 
 libc();
+errnoWords(1);

@@ -168,7 +168,8 @@ static int make_listener(int family, const char *text, int protocol, union addre
 	memset(address, 0, sizeof(*address));
 	address->any.sa_family = family;
 	inet_pton(family, text,
-		  family == AF_INET ? (void *)&address->v4.sin_addr : (void *)&address->v6.sin6_addr);
+		  family == AF_INET ? (void *)&address->v4.sin_addr
+				    : (void *)&address->v6.sin6_addr);
 	if (bind(fd, &address->any, length) || listen(fd, 4))
 		die("bind or listen");
 	if (getsockname(fd, &address->any, &length))
@@ -246,7 +247,8 @@ struct message {
 
 static void add_attribute(struct message *message, int type, const void *data, int length)
 {
-	struct nlattr *attribute = (void *)((char *)message + NLMSG_ALIGN(message->header.nlmsg_len));
+	struct nlattr *attribute =
+		(void *)((char *)message + NLMSG_ALIGN(message->header.nlmsg_len));
 	attribute->nla_type = type;
 	attribute->nla_len = NLA_HDRLEN + length;
 	memcpy((char *)attribute + NLA_HDRLEN, data, length);
@@ -322,7 +324,8 @@ int main(void)
 	uname(&kernel);
 	raise_loopback();
 	add_endpoint();
-	printf("{\n  \"release\": \"%s\",\n  \"version\": \"%s\",\n  \"machine\": \"%s\",\n  \"sockets\": {",
+	printf("{\n  \"release\": \"%s\",\n  \"version\": \"%s\",\n  \"machine\": \"%s\",\n  "
+	       "\"sockets\": {",
 	       kernel.release, kernel.version, kernel.machine);
 	capture(AF_INET, "127.0.0.1", "IPv4");
 	capture(AF_INET6, "::1", "IPv6");

@@ -60,11 +60,12 @@ export function parseListeningPorts(text: string): readonly number[] {
     .map((columns) => parseInt(columns[1]!.split(":")[1]!, 16));
 }
 
-/** Whether the kernel lets us make network namespaces. */
+/** Whether the kernel lets us make network namespaces and change their settings, by trying. */
 export function canMakeNamespaces(): boolean {
   if (Deno.uid() !== 0) return false;
-  return new Deno.Command("unshare", { args: ["--net", "true"], stderr: "null" }).outputSync()
-    .success;
+  const setUp = "ip link set lo up && test -w /proc/sys/net/core/somaxconn";
+  const args = ["--net", "sh", "-c", setUp];
+  return new Deno.Command("unshare", { args, stderr: "null" }).outputSync().success;
 }
 
 /** A network namespace with `lo` up. Needs: root. */
