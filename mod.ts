@@ -3,6 +3,7 @@
  *
  * - {@linkcode planCommand} and {@linkcode startCommand}: force a command.
  * - {@linkcode explainCommand} and {@linkcode readProgram}: what a program is, and which method reaches it.
+ * - {@linkcode listSockets}: which sockets are MPTCP, whose they are, and why the others are not.
  * - {@linkcode readProcessSockets}: the kernel's answer for each socket of a process.
  * - {@linkcode probeMptcp}: whether the kernel makes MPTCP sockets here.
  *
@@ -43,3 +44,4 @@ export {
   parseNulTerminated,
 } from "./preload/mod.ts";
 export * from "./program/mod.ts";
+export * from "./proof/mod.ts";

@@ -42,10 +42,7 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
       { hint: `\`mptcpize ${command.name} --help\`` },
     );
   }
-  if (command.name === "sockets") {
-    sockets(env, flags);
-    return 0;
-  }
+  if (command.name === "sockets") return await sockets(env, flags);
   return await demo(env, flags) ? 0 : 1;
 }
 

@@ -4,11 +4,35 @@
  * @module
  */
 
+export {
+  countCauses,
+  type CountedCause,
+  type FallbackCause,
+  growth,
+  type MptcpCounters,
+  parseCounters,
+  readMptcpCounters,
+} from "./counters.ts";
 export type { Subflow } from "./full_info.ts";
 export type { MptcpInfo } from "./mptcp_info.ts";
 export { type ProcessSockets, readProcessSockets, type StreamSocket } from "./process_sockets.ts";
+export {
+  type DiagScope,
+  type DiagSocket,
+  type DiagSockets,
+  type DiagSubflow,
+  readDiagSockets,
+} from "./sock_diag.ts";
 export type { SocketAddress } from "./socket_address.ts";
-export { readMptcpInfo, type SocketFacts } from "./stream_socket.ts";
+export {
+  listProcesses,
+  readCommand,
+  readSocketFds,
+  readSocketOwners,
+  type SocketOwner,
+  type SocketOwners,
+} from "./socket_owners.ts";
+export { readMptcpInfo, readStreamSocket, type SocketFacts } from "./stream_socket.ts";
 export type { SubflowAddresses } from "./subflow_addresses.ts";
 export type { TcpInfo } from "./tcp_info.ts";
 export type { Verdict } from "./verdict.ts";

@@ -178,12 +178,16 @@ function checkRefusal(pid: number, errno: number, anyTaken: boolean): void {
  * console.assert(sockets.some(({ local }) => local?.port === listener.addr.port));
  * ```
  *
+ * @param wanted whether a socket, by its inode, is to be looked at at all; without it, every one
  * @throws {NotFoundError} when there is no such process
  * @throws {NotPermittedError} when the process may not be traced
  * @throws {NotSupportedError} when the kernel is older than 5.6
  * @throws {SyscallError} when this process is out of descriptors or memory
  */
-export function readProcessSockets(pid: number): ProcessSockets {
+export function readProcessSockets(
+  pid: number,
+  wanted: (inode: number) => boolean = () => true,
+): ProcessSockets {
   using pidfd = openProcess(pid);
   let command: string;
   let inodes: Map<number, number[]>;
@@ -197,6 +201,7 @@ export function readProcessSockets(pid: number): ProcessSockets {
   let unseen = 0;
   let taken = false;
   for (const [inode, fds] of inodes) {
+    if (!wanted(inode)) continue;
     const copy = takeSocket(pidfd, fds, inode);
     if (!(copy instanceof Fd)) {
       checkRefusal(pid, copy.errno, taken);

@@ -8,7 +8,7 @@
 
 import { syscallError } from "../ffi/call.ts";
 import { Errno } from "../ffi/errno.ts";
-import type { NetlinkSocket } from "../ffi/netlink.ts";
+import { NetlinkProtocol, NetlinkSocket } from "../ffi/netlink.ts";
 import { type MptcpInfo, parseMptcpInfo } from "./mptcp_info.ts";
 import { encodeAttribute, parseAttributes } from "./netlink.ts";
 import { ask } from "./netlink_request.ts";
@@ -281,31 +281,38 @@ function readList(
   return { sockets, interrupted };
 }
 
+/** Which sockets to list. */
+export interface DiagScope {
+  /** The network namespace, such as `/proc/PID/ns/net`; else the own one. */
+  readonly namespace?: string | undefined;
+  /** Sockets that were made in these cgroups (v2) alone; the kernel picks them if they are few. */
+  readonly cgroupIds?: readonly bigint[] | undefined;
+}
+
 /**
- * Lists the TCP and MPTCP sockets of the network namespace that the netlink socket was opened in.
+ * Lists the TCP and MPTCP sockets of a network namespace, whoever holds them.
  *
  * A subflow is in the list of TCP sockets, and its connection, with the same inode, in that of MPTCP; a
  * connection that never asked for MPTCP, since the kernel had given that up, is in the former alone.
+ * In neither are sockets that are not connected and do not listen, and what is no socket yet or any more
+ * (SYN_RECV, TIME_WAIT).
  *
- * Needs: nothing; but up to 6.12 {@linkcode DiagSocket.ulp} is shown with CAP_NET_ADMIN alone.
+ * Needs: nothing, but CAP_SYS_ADMIN for another namespace; up to 6.12 {@linkcode DiagSocket.ulp} is shown
+ * with CAP_NET_ADMIN alone.
  *
  * Source: net/mptcp/mptcp_diag.c, net/ipv4/tcp_diag.c @ v6.12.
  *
- * @param cgroupIds sockets that were made in these cgroups alone; the kernel picks them if they are few
- * @throws {SyscallError} when the kernel refuses
+ * @throws {SyscallError} when the namespace cannot be entered, or the kernel refuses
  */
-export function readDiagSockets(
-  socket: NetlinkSocket,
-  cgroupIds?: readonly bigint[],
-): DiagSockets {
-  const empty = { sockets: [], interrupted: false };
+export function readDiagSockets({ namespace, cgroupIds }: DiagScope = {}): DiagSockets {
   if (cgroupIds?.length === 0) return { tcp: [], mptcp: [], interrupted: false };
+  using socket = NetlinkSocket.open(NetlinkProtocol.SOCK_DIAG, namespace);
   // TCP first: a connection made between the two is then rather MPTCP without subflows than TCP.
-  const tcp = readList(socket, "TCP", cgroupIds) ?? empty;
+  const tcp = readList(socket, "TCP", cgroupIds);
   const mptcp = readList(socket, "MPTCP", cgroupIds);
   return {
-    tcp: tcp.sockets,
+    tcp: tcp?.sockets ?? [],
     mptcp: mptcp?.sockets,
-    interrupted: tcp.interrupted || (mptcp?.interrupted ?? false),
+    interrupted: (tcp?.interrupted ?? false) || (mptcp?.interrupted ?? false),
   };
 }

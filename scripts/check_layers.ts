@@ -1,5 +1,5 @@
 /**
- * Proves that imports go down only: `cli → mod.ts → force → {preload program inspect …} → features →
+ * Proves that imports go down only: `cli → mod.ts → proof → force → {preload program inspect …} → features →
  * ffi → errors.ts`, from the module graph that Deno itself sees.
  *
  * @module
@@ -14,6 +14,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["features"],
   ["preload", "program", "inspect", "bpf", "patch", "launcher", "systemd", "paths"],
   ["force"],
+  ["proof"],
   ["mod.ts"],
   ["cli"],
 ];
