@@ -139,7 +139,7 @@ Deno.test("readProgram() names the file in the error when it is broken", () => {
   writeFile(path, "\x7fELF");
   const error = thrown(() => readProgram(path));
   ok(error instanceof FormatError);
-  equal(error.message, `Cannot read ${path}: its class is undefined`);
+  equal(error.message, `Cannot read ${path}: its header ends after 4 bytes`);
 });
 
 Deno.test("readProgram() opens regular files only", () => {
