@@ -6,7 +6,8 @@
 
 import { type App, assertSameBytes } from "./app.ts";
 import { buildC, buildGo, buildRust, GO, RUSTC } from "./build.ts";
-import type { ProgramOptions, Scene } from "./scene.ts";
+import type { ProgramOptions } from "./program.ts";
+import type { Scene } from "./scene.ts";
 
 /** Serves a file by a program of ours and fetches it by the same. */
 async function transfer(scene: Scene, path: string, options: ProgramOptions = {}): Promise<void> {

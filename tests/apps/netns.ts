@@ -123,12 +123,16 @@ export class NetworkNamespace implements AsyncDisposable {
       .filter((pid) => pid > 0 && pid !== this.#holder.pid && networkOf(pid) === own);
   }
 
+  /** Kills every process in it, but for those that are being started; gives how many. */
+  kill(): number {
+    const processes = this.processes();
+    for (const pid of processes) kill(pid, "SIGKILL");
+    return processes.length;
+  }
+
   /** Ends every process in it, and it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (let round = 0; round < 100; round++) {
-      const processes = this.processes();
-      if (processes.length === 0) break;
-      for (const pid of processes) kill(pid, "SIGKILL");
+    for (let round = 0; round < 100 && this.kill() > 0; round++) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     await this.#holder.stdin.close();

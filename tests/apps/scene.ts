@@ -8,7 +8,8 @@
 import { strict as assert } from "node:assert";
 import { NotFoundError } from "../../errors.ts";
 import { readProcessSockets, type Verdict } from "../../inspect/mod.ts";
-import { force, type ForceOptions } from "./force.ts";
+import { force } from "./force.ts";
+import type { Output, Program, ProgramOptions } from "./program.ts";
 import { type Counters, kill, NetworkNamespace } from "./netns.ts";
 
 /** How the programs are started: bare, forced, or forced where the kernel refuses MPTCP. */
@@ -18,41 +19,6 @@ export type Situation = "plain" | "forced" | "off";
 export interface Sides {
   readonly client: "MPTCP" | "TCP";
   readonly server: "MPTCP" | "TCP";
-}
-
-/** How one program is started. */
-export interface ProgramOptions {
-  /** false: without mptcpize in every situation. */
-  readonly force?: ForceOptions | false;
-  /** Words before mptcpize, such as those that become another user. */
-  readonly before?: readonly string[];
-  /** What a forced server's listening socket is to be; MPTCP if absent, unless a warning says no. */
-  readonly listens?: "MPTCP" | "TCP";
-  readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
-  readonly stdin?: Uint8Array<ArrayBuffer>;
-  /** A line that mptcpize must write besides the warning that MPTCP is off. */
-  readonly warning?: RegExp;
-  /** The exit status that is right; 0 if absent. */
-  readonly code?: number;
-  readonly timeoutMs?: number;
-}
-
-/** What a program that has ended left. */
-export interface Output {
-  readonly code: number;
-  readonly stdout: Uint8Array<ArrayBuffer>;
-  readonly text: string;
-  readonly stderr: string;
-}
-
-/** A program that runs on, such as a server. */
-export interface Program {
-  readonly pid: number;
-  /** What it has written so far, both streams. */
-  output(): string;
-  /** Ends it with SIGTERM. */
-  stop(): Promise<void>;
 }
 
 /** What a forced program and the mptcpize before it wrote to stderr. */
@@ -73,7 +39,9 @@ export class Scene implements AsyncDisposable {
   /** A folder of its own that everybody may read. */
   readonly folder: string;
   readonly #namespace: NetworkNamespace;
-  readonly #running = new Map<number, Program>();
+  readonly #programs: Program[] = [];
+  /** Each ends with the last process that writes to it, which may not be the program itself. */
+  readonly #streams: Promise<void>[] = [];
   readonly #logs: Log[] = [];
   #nextPort = 8001;
 
@@ -137,22 +105,22 @@ export class Scene implements AsyncDisposable {
       }
     });
     let ended: Deno.CommandStatus | undefined;
-    const end = child.status.then(async (status) => {
+    const end = child.status.then((status) => {
       ended = status;
-      await Promise.all(streams);
-      this.#running.delete(child.pid);
     });
     const program: Program = {
       pid: child.pid,
       output: () => output,
       stop: async () => {
+        if (ended !== undefined) return;
         kill(child.pid, "SIGTERM");
         const timer = setTimeout(() => kill(child.pid, "SIGKILL"), 5000);
         await end;
         clearTimeout(timer);
       },
     };
-    this.#running.set(child.pid, program);
+    this.#programs.push(program);
+    this.#streams.push(...streams);
     const deadline = Date.now() + (options.timeoutMs ?? 30_000);
     while (!this.#namespace.listens(port)) {
       if (ended !== undefined || Date.now() > deadline) {
@@ -174,7 +142,8 @@ export class Scene implements AsyncDisposable {
   /** Runs a program to its end and insists on its exit status. */
   async run(command: readonly string[], options: ProgramOptions = {}): Promise<Output> {
     const child = this.#spawn(command, options);
-    const timer = setTimeout(() => kill(child.pid, "SIGKILL"), options.timeoutMs ?? 30_000);
+    // All of them, since what it has started may hold its streams open.
+    const timer = setTimeout(() => this.#namespace.kill(), options.timeoutMs ?? 30_000);
     try {
       if (options.stdin !== undefined) {
         // A program that ends without reading its input says so in its exit status.
@@ -189,7 +158,7 @@ export class Scene implements AsyncDisposable {
         `${command.join(" ")} ended with ${code}:\n${output.stderr}\n` +
           // Not the binary data that some programs write.
           output.text.slice(-2000).replace(/[^\x20-\x7e\n]/g, "?") +
-          [...this.#running.values()].map((server) => `\nserver:\n${server.output()}`).join(""),
+          this.#programs.map((server) => `\nserver:\n${server.output()}`).join(""),
       );
       return output;
     } finally {
@@ -246,9 +215,10 @@ export class Scene implements AsyncDisposable {
   /** Ends every program, removes the namespace and the folder. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      await Promise.all([...this.#running.values()].map((program) => program.stop()));
+      await Promise.all(this.#programs.map((program) => program.stop()));
     } finally {
       await this.#namespace[Symbol.asyncDispose]();
+      await Promise.all(this.#streams);
       Deno.removeSync(this.folder, { recursive: true });
     }
   }

@@ -21,14 +21,15 @@ UsePAM no
 Subsystem sftp internal-sftp
 `;
 
-/** Runs with the folder that sshd demands; its unit would make it. */
-async function withPrivilegeSeparation(run: () => Promise<void>): Promise<void> {
+/** Makes the folder that sshd demands, as its unit would, and removes it if it was not there. */
+function makePrivilegeSeparation(): Disposable {
   try {
     Deno.mkdirSync(PRIVILEGE_SEPARATION, { mode: 0o755 });
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    return { [Symbol.dispose]() {} };
   }
-  await run();
+  return { [Symbol.dispose]: () => Deno.removeSync(PRIVILEGE_SEPARATION) };
 }
 
 /** The apps of this file. */
@@ -36,41 +37,41 @@ export const SHELL_APPS: readonly App[] = [
   {
     name: "openssh",
     needs: ["/usr/sbin/sshd", "ssh", "scp", "ssh-keygen"],
-    play: (scene) =>
-      withPrivilegeSeparation(async () => {
-        const payload = scene.payload();
-        for (const key of ["host_key", "user_key"]) {
-          const keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", scene.path(key)];
-          await scene.run(keygen, { force: false });
-        }
-        const port = `${scene.port()}`;
-        const config = scene.write("sshd_config", SSHD(scene, port));
-        const words = ["-D", "-e", "-f", config];
-        const sshd = await scene.start(Number(port), ["/usr/sbin/sshd", ...words]);
-        const options = [
-          ...["-F", "none", "-i", scene.path("user_key"), "-o", "BatchMode=yes"],
-          ...["-o", `UserKnownHostsFile=${scene.path("known_hosts")}`],
-          ...["-o", "StrictHostKeyChecking=accept-new", "-o", "LogLevel=ERROR"],
-          // The class of traffic that ssh asks for when there is no terminal: IPV6_TCLASS.
-          ...["-o", "IPQoS=af21 cs1"],
-        ];
-        const cat = ["-p", port, "root@::1", `cat ${scene.path("payload")}`];
-        const ssh = await scene.run(["ssh", ...options, ...cat]);
-        assertSameBytes(ssh.stdout, payload);
-        const source = `root@[::1]:${scene.path("payload")}`;
-        const scp = await scene.run([
-          "scp",
-          "-q",
-          ...options,
-          "-P",
-          port,
-          source,
-          scene.path("copy"),
-        ]);
-        assertSameBytes(Deno.readFileSync(scene.path("copy")), payload);
-        for (const text of [ssh.stderr, scp.stderr, sshd.output()]) {
-          assert.doesNotMatch(text, /setsockopt|IPV6_TCLASS/);
-        }
-      }),
+    async play(scene) {
+      using _folder = makePrivilegeSeparation();
+      const payload = scene.payload();
+      for (const key of ["host_key", "user_key"]) {
+        const keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", scene.path(key)];
+        await scene.run(keygen, { force: false });
+      }
+      const port = `${scene.port()}`;
+      const config = scene.write("sshd_config", SSHD(scene, port));
+      const words = ["-D", "-e", "-f", config];
+      const sshd = await scene.start(Number(port), ["/usr/sbin/sshd", ...words]);
+      const options = [
+        ...["-F", "none", "-i", scene.path("user_key"), "-o", "BatchMode=yes"],
+        ...["-o", `UserKnownHostsFile=${scene.path("known_hosts")}`],
+        ...["-o", "StrictHostKeyChecking=accept-new", "-o", "LogLevel=ERROR"],
+        // The class of traffic that ssh asks for when there is no terminal: IPV6_TCLASS.
+        ...["-o", "IPQoS=af21 cs1"],
+      ];
+      const cat = ["-p", port, "root@::1", `cat ${scene.path("payload")}`];
+      const ssh = await scene.run(["ssh", ...options, ...cat]);
+      assertSameBytes(ssh.stdout, payload);
+      const source = `root@[::1]:${scene.path("payload")}`;
+      const scp = await scene.run([
+        "scp",
+        "-q",
+        ...options,
+        "-P",
+        port,
+        source,
+        scene.path("copy"),
+      ]);
+      assertSameBytes(Deno.readFileSync(scene.path("copy")), payload);
+      for (const text of [ssh.stderr, scp.stderr, sshd.output()]) {
+        assert.doesNotMatch(text, /setsockopt|IPV6_TCLASS/);
+      }
+    },
   },
 ];
