@@ -122,6 +122,40 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: "probe",
+    operands: "HOST[:PORT]",
+    summary: "Tell whether a server, across this network, speaks MPTCP",
+    description: [
+      "Connects with TCP and with MPTCP, over IPv4 and over IPv6, sends nothing but the end of the stream, and " +
+      "tells a server without MPTCP from a network that drops or removes it. The port is 443 if none is given.",
+      "A SYN with MPTCP that gets no answer is given up before the kernel would stop asking for MPTCP.",
+      "Exit status: 0 if it speaks MPTCP wherever it can be reached, 1 if not.",
+    ],
+    flags: [
+      { name: "timeout", short: "t", value: "SECONDS", help: "for one connection; 5 by default" },
+      JSON_OUTPUT,
+      HELP,
+    ],
+    examples: [
+      ["mptcpize probe example.org", "port 443"],
+      ["mptcpize probe [2001:db8::1]:80", "an IPv6 address with a port"],
+      ["mptcpize probe -t 1 host && echo yes", "in a script"],
+    ],
+  },
+  {
+    name: "doctor",
+    operands: "",
+    summary: "Tell what this machine can do with MPTCP, and what mends it",
+    description: [
+      "Tries sockets, the preload library on a real program, and a connection over loopback; reads settings, " +
+      "endpoints, limits, routes and counters of this network namespace. Each trouble comes with one command " +
+      "that mends it; none is run.",
+      "Exit status: 0 if MPTCP can be used here, 1 if not.",
+    ],
+    flags: [JSON_OUTPUT, HELP],
+    examples: [["mptcpize doctor", "one screen"]],
+  },
+  {
     name: "demo",
     operands: "",
     summary: "Force a real server and client over loopback, and show the proof",

@@ -10,9 +10,11 @@ import { completions } from "./completions.ts";
 import { demo } from "./demo.ts";
 import { ClosedPipe, type Env } from "./env.ts";
 import { exitStatus } from "./exit_code.ts";
+import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
 import { nearest, parseFlags } from "./flags.ts";
 import { commandHelp, programHelp } from "./help.ts";
+import { probe } from "./probe.ts";
 import { run } from "./run.ts";
 import { sockets } from "./sockets.ts";
 import manifest from "../deno.json" with { type: "json" };
@@ -32,6 +34,8 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
       return 0;
     case "explain":
       return await explain(env, flags, env.wordBytes.slice(operandsAt)) ? 0 : 1;
+    case "probe":
+      return await probe(env, flags, operands) ? 0 : 1;
     case "completions":
       completions(env, operands);
       return 0;
@@ -43,7 +47,7 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
     );
   }
   if (command.name === "sockets") return await sockets(env, flags);
-  return await demo(env, flags) ? 0 : 1;
+  return await (command.name === "doctor" ? doctor(env, flags) : demo(env, flags)) ? 0 : 1;
 }
 
 function unknownCommand(word: string): UsageError {

@@ -27,6 +27,11 @@ export function openSocket(domain: number, type: number, protocol: number): Fd {
   return new Fd(call("open a socket", "socket", domain, type, protocol));
 }
 
+/** The number of a network interface; undefined for one that is not there. */
+export function interfaceIndex(name: string): number | undefined {
+  return tryCall("if_nametoindex", cString(name)).value || undefined;
+}
+
 /** Where a buffer lies in memory, for structures that hold pointers; the caller keeps it alive. */
 export function addressOf(buffer: Uint8Array<ArrayBuffer>): bigint {
   return Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));

@@ -37,6 +37,8 @@ const SYMBOLS = {
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   /** `int open(const char *path, int flags, ...)`, without O_CREAT */
   open: { parameters: ["buffer", "i32"], result: "i32" },
+  /** `unsigned if_nametoindex(const char *name)`; 0 for no such interface. */
+  if_nametoindex: { parameters: ["buffer"], result: "u32" },
   /** `int setns(int fd, int type)` */
   setns: { parameters: ["i32", "i32"], result: "i32" },
   /** `int close(int fd)` */

@@ -15,7 +15,17 @@ export {
 } from "./counters.ts";
 export type { Subflow } from "./full_info.ts";
 export type { MptcpInfo } from "./mptcp_info.ts";
+export {
+  type Announcement,
+  Announcements,
+  type Endpoint,
+  type EndpointFlag,
+  type Limits,
+  type PathManager,
+  readPathManager,
+} from "./path_manager.ts";
 export { type ProcessSockets, readProcessSockets, type StreamSocket } from "./process_sockets.ts";
+export { findRoute, type RouteQuestion } from "./route.ts";
 export {
   type DiagScope,
   type DiagSocket,
@@ -23,7 +33,7 @@ export {
   type DiagSubflow,
   readDiagSockets,
 } from "./sock_diag.ts";
-export type { SocketAddress } from "./socket_address.ts";
+export { encodeSocketAddress, parseSocketAddress, type SocketAddress } from "./socket_address.ts";
 export {
   listProcesses,
   readCommand,
@@ -32,7 +42,12 @@ export {
   type SocketOwner,
   type SocketOwners,
 } from "./socket_owners.ts";
-export { readMptcpInfo, readStreamSocket, type SocketFacts } from "./stream_socket.ts";
+export {
+  readAcknowledged,
+  readMptcpInfo,
+  readStreamSocket,
+  type SocketFacts,
+} from "./stream_socket.ts";
 export type { SubflowAddresses } from "./subflow_addresses.ts";
 export type { TcpInfo } from "./tcp_info.ts";
 export type { Verdict } from "./verdict.ts";

@@ -100,6 +100,16 @@ export interface DiagSocket {
   readonly privileged: boolean;
 }
 
+/** Which sockets to list. */
+export interface DiagScope {
+  /** The network namespace, such as `/proc/PID/ns/net`; else the own one. */
+  readonly namespace?: string | undefined;
+  /** Sockets that were made in these cgroups (v2) alone; the kernel picks them if they are few. */
+  readonly cgroupIds?: readonly bigint[] | undefined;
+  /** Sockets with this local port alone. */
+  readonly localPort?: number | undefined;
+}
+
 /** A filter that passes sockets of any of the cgroups. */
 function encodeCgroupFilter(cgroupIds: readonly bigint[]): Uint8Array {
   const SIZE = 12;
@@ -120,19 +130,19 @@ function encodeCgroupFilter(cgroupIds: readonly bigint[]): Uint8Array {
  * Encodes the request for a list of sockets, what stands behind the netlink header.
  *
  * Layout: `struct inet_diag_req_v2`, little-endian: u8 family 0, protocol 1, ext 2 (bit n-1: attribute
- * n); u32 states 4 (bit n: state n); `struct inet_diag_sockid` 8, zeros for any; 56 bytes. The protocol
+ * n); u32 states 4 (bit n: state n); `struct inet_diag_sockid` 8 (u16 local port 8, in network order), zeros for any; 56 bytes. The protocol
  * is too narrow for 262: what counts is the attribute INET_DIAG_REQ_PROTOCOL, a u32.
  * The filter: `struct inet_diag_bc_op`: u8 code 0, u8 yes 1, u16 no 2 (how far to jump, in bytes), the u64
  * cgroup id; a jump to exactly the end passes, one beyond it does not.
  *
  * Source: net/ipv4/inet_diag.c inet_diag_get_protocol, inet_diag_bc_run @ v6.12.
  *
- * @param cgroupIds passes sockets of these cgroups alone; at most 20
+ * @param scope which sockets; of cgroups at most 20
  */
 export function encodeDiagRequest(
   protocol: "TCP" | "MPTCP",
   family: "IPv4" | "IPv6",
-  cgroupIds: readonly bigint[] = [],
+  { cgroupIds = [], localPort = 0 }: Pick<DiagScope, "cgroupIds" | "localPort"> = {},
 ): Uint8Array[] {
   const head = new Uint8Array(56);
   const number = new Uint8Array(4);
@@ -142,6 +152,7 @@ export function encodeDiagRequest(
   view.setUint8(1, IPPROTO_TCP);
   view.setUint8(2, 1 << INET_DIAG_INFO - 1);
   view.setUint32(4, SOCKET_STATES, true);
+  view.setUint16(8, localPort);
   new DataView(number.buffer).setUint32(0, value, true);
   return [
     head,
@@ -257,14 +268,17 @@ export interface DiagSockets {
 function readList(
   socket: NetlinkSocket,
   protocol: "TCP" | "MPTCP",
-  cgroupIds: readonly bigint[] | undefined,
+  { cgroupIds, localPort }: DiagScope,
 ): { readonly sockets: readonly DiagSocket[]; readonly interrupted: boolean } | undefined {
   const inKernel = cgroupIds !== undefined && cgroupIds.length <= MAX_FILTER_CGROUPS;
   const wanted = cgroupIds && new Set(cgroupIds);
   const sockets: DiagSocket[] = [];
   let interrupted = false;
   for (const family of ["IPv4", "IPv6"] as const) {
-    const request = encodeDiagRequest(protocol, family, inKernel ? cgroupIds : []);
+    const request = encodeDiagRequest(protocol, family, {
+      localPort,
+      ...(inKernel && { cgroupIds }),
+    });
     const end = ask(socket, "dump", SOCK_DIAG_BY_FAMILY, request, (payload) => {
       const found = parseDiagMessage(protocol, payload);
       if (found === undefined) return;
@@ -279,14 +293,6 @@ function readList(
     }
   }
   return { sockets, interrupted };
-}
-
-/** Which sockets to list. */
-export interface DiagScope {
-  /** The network namespace, such as `/proc/PID/ns/net`; else the own one. */
-  readonly namespace?: string | undefined;
-  /** Sockets that were made in these cgroups (v2) alone; the kernel picks them if they are few. */
-  readonly cgroupIds?: readonly bigint[] | undefined;
 }
 
 /**
@@ -304,12 +310,12 @@ export interface DiagScope {
  *
  * @throws {SyscallError} when the namespace cannot be entered, or the kernel refuses
  */
-export function readDiagSockets({ namespace, cgroupIds }: DiagScope = {}): DiagSockets {
-  if (cgroupIds?.length === 0) return { tcp: [], mptcp: [], interrupted: false };
-  using socket = NetlinkSocket.open(NetlinkProtocol.SOCK_DIAG, namespace);
+export function readDiagSockets(scope: DiagScope = {}): DiagSockets {
+  if (scope.cgroupIds?.length === 0) return { tcp: [], mptcp: [], interrupted: false };
+  using socket = NetlinkSocket.open(NetlinkProtocol.SOCK_DIAG, scope.namespace);
   // TCP first: a connection made between the two is then rather MPTCP without subflows than TCP.
-  const tcp = readList(socket, "TCP", cgroupIds);
-  const mptcp = readList(socket, "MPTCP", cgroupIds);
+  const tcp = readList(socket, "TCP", scope);
+  const mptcp = readList(socket, "MPTCP", scope);
   return {
     tcp: tcp?.sockets ?? [],
     mptcp: mptcp?.sockets,

@@ -1,0 +1,319 @@
+/**
+ * The judgement of a diagnosis: facts in, lines out. Pure.
+ *
+ * @module
+ */
+
+import type { Feature } from "../features/mod.ts";
+import type { EndpointRoute, MachineFacts, PathAddress } from "./machine.ts";
+import type { SelfTest } from "./self_test.ts";
+import type { PreloadTrial } from "./try_preload.ts";
+
+/** How a thing stands: as it should be, worth a look, or in the way. */
+export type CheckStatus = "ok" | "warning" | "broken";
+
+/** One line of a diagnosis. */
+export interface Check {
+  readonly status: CheckStatus;
+  /** What was looked at, in a word. */
+  readonly subject: string;
+  /** What was found, as a clause without a final period. */
+  readonly words: string;
+  /** The one command, or deed, that mends it; commands in backticks. */
+  readonly mend?: string;
+}
+
+/** All that a diagnosis judges. */
+export interface DiagnosisFacts {
+  readonly machine: MachineFacts;
+  readonly preload: PreloadTrial;
+  readonly selfTests: readonly SelfTest[];
+}
+
+function check(status: CheckStatus, subject: string, words: string, mend?: string): Check {
+  return { status, subject, words, ...(mend !== undefined && { mend }) };
+}
+
+function whyNot(feature: Feature): string {
+  if (feature.state === "no") return feature.reason;
+  return feature.state === "unknown" ? feature.cause : "";
+}
+
+function checkKernel({ release, sockets, hasIpv6 }: MachineFacts): Check {
+  const { IPv4: v4, IPv6: v6 } = sockets;
+  const kernel = `Linux ${release}`;
+  const mend = v4.state === "no" ? v4.needs : undefined;
+  if (v4.state !== "yes" && v6.state !== "yes") {
+    return check("broken", "kernel", `${kernel}: no MPTCP sockets: ${whyNot(v4)}`, mend);
+  }
+  if (v6.state !== "yes" && hasIpv6) {
+    const needs = v6.state === "no" ? "a kernel with CONFIG_MPTCP_IPV6=y" : undefined;
+    return check("warning", "kernel", `${kernel}: MPTCP over IPv4, not over IPv6`, needs);
+  }
+  const families = hasIpv6 ? "IPv4 and IPv6" : "IPv4 (this machine has no IPv6)";
+  return check("ok", "kernel", `${kernel}: makes MPTCP sockets over ${families}`);
+}
+
+function checkSettings({ sysctls, managers }: MachineFacts): Check[] {
+  const value = (name: string) => sysctls[`mptcp/${name}`];
+  const checks: Check[] = [];
+  if (value("allow_join_initial_addr_port") === "0") {
+    checks.push(check(
+      "warning",
+      "settings",
+      "peers are told not to join their subflows to the address of the first one",
+      "`sysctl -w net.mptcp.allow_join_initial_addr_port=1`",
+    ));
+  }
+  if (value("checksum_enabled") === "1") {
+    checks.push(check(
+      "warning",
+      "settings",
+      "every byte is summed a second time (net.mptcp.checksum_enabled = 1), which costs throughput",
+      "`sysctl -w net.mptcp.checksum_enabled=0`",
+    ));
+  }
+  const manager = value("path_manager") ?? (value("pm_type") === "1" ? "userspace" : "kernel");
+  if (manager !== "kernel" && !managers.includes("mptcpd")) {
+    const mend = value("path_manager") === undefined
+      ? "`sysctl -w net.mptcp.pm_type=0`"
+      : "`sysctl -w net.mptcp.path_manager=kernel`";
+    checks.push(check(
+      "warning",
+      "settings",
+      `the path manager is ${manager}, and mptcpd does not run: no second subflow is made`,
+      mend,
+    ));
+  }
+  if (checks.length > 0) return checks;
+  const scheduler = value("scheduler");
+  const words = [
+    `path manager ${manager}`,
+    ...(scheduler === undefined ? [] : [`scheduler ${scheduler}`]),
+    ...(value("enabled") === undefined ? [] : [`net.mptcp.enabled = ${value("enabled")}`]),
+  ];
+  return [check("ok", "settings", words.join(", "))];
+}
+
+function checkEndpoint(route: EndpointRoute): Check[] {
+  const { endpoint, interface: name, interfaceIndex, leavesThrough } = route;
+  const { address, id, flags } = endpoint;
+  if (flags.includes("implicit")) return [];
+  if (name === undefined) {
+    return [check(
+      "broken",
+      "endpoints",
+      `endpoint ${address} is an address that no interface has`,
+      `\`ip mptcp endpoint delete id ${id}\``,
+    )];
+  }
+  if (leavesThrough === interfaceIndex) return [];
+  const gone = leavesThrough === undefined ? "have no way out" : "leave through another interface";
+  return [check(
+    "warning",
+    "endpoints",
+    `packets from endpoint ${address} (${name}) ${gone}: that path is not used`,
+    `\`ip rule add from ${address} table 10${id} && ` +
+      `ip route add default via GATEWAY dev ${name} table 10${id}\``,
+  )];
+}
+
+function paths(list: readonly PathAddress[]): string[] {
+  return [...new Set(list.map((path) => path.interface))];
+}
+
+function checkPaths(machine: MachineFacts): Check[] {
+  const { pathManager, endpointRoutes, reversePathFilter } = machine;
+  const names = paths(machine.paths);
+  if (pathManager === undefined) {
+    return [check("warning", "paths", "the kernel's path manager cannot be asked")];
+  }
+  const checks = endpointRoutes.flatMap(checkEndpoint);
+  const { endpoints, limits } = pathManager;
+  const used = new Set(endpointRoutes.map((route) => route.interface));
+  const unused = machine.paths.find((path) => !used.has(path.interface));
+  if (names.length > 1 && used.size === 0) {
+    const second = machine.paths.find((path) => path.interface === names[1])!;
+    checks.push(check(
+      "warning",
+      "paths",
+      `${names.join(" and ")} could carry subflows, but there is no endpoint: one path is used`,
+      `\`ip mptcp endpoint add ${second.address} dev ${second.interface} subflow\``,
+    ));
+  } else if (names.length > 1 && used.size < names.length && unused !== undefined) {
+    // The first subflow leaves through an interface that needs no endpoint.
+    if (names.length - used.size > 1) {
+      checks.push(check(
+        "warning",
+        "paths",
+        `${unused.interface} could carry subflows, but has no endpoint`,
+        `\`ip mptcp endpoint add ${unused.address} dev ${unused.interface} subflow\``,
+      ));
+    }
+  }
+  if (endpoints.length > 0 && limits.subflows === 0) {
+    checks.push(check(
+      "warning",
+      "limits",
+      "no subflow beside the first is allowed: endpoints are not used",
+      "`ip mptcp limits set subflows 2`",
+    ));
+  }
+  if ((machine.counters.get("AddAddr") ?? 0) > 0 && limits.addAddrAccepted === 0) {
+    checks.push(check(
+      "warning",
+      "limits",
+      `servers announced ${machine.counters.get("AddAddr")} addresses, but none is accepted`,
+      "`ip mptcp limits set add_addr_accepted 2`",
+    ));
+  }
+  for (const name of names.length > 1 ? names : []) {
+    if (reversePathFilter[name] !== 1) continue;
+    checks.push(check(
+      "warning",
+      "rp_filter",
+      `${name} drops what comes in by another way than it would go out (strict)`,
+      `\`sysctl -w net.ipv4.conf.${name}.rp_filter=2\``,
+    ));
+  }
+  if (checks.length > 0) return checks;
+  return [check("ok", "paths", pathWords(names, machine))];
+}
+
+function pathWords(names: readonly string[], { pathManager }: MachineFacts): string {
+  const { endpoints, limits } = pathManager!;
+  const set = `${endpoints.length} endpoint${endpoints.length === 1 ? "" : "s"}, ` +
+    `limits ${limits.subflows} subflows, ${limits.addAddrAccepted} announced addresses`;
+  switch (names.length) {
+    case 0:
+      return `no interface leads out of this network namespace (${set})`;
+    case 1:
+      return `one way out, ${names[0]}: nothing to combine with (${set})`;
+    default:
+      return `${names.join(", ")} (${set})`;
+  }
+}
+
+function checkManagers({ managers }: MachineFacts): Check[] {
+  if (managers.length < 2) return [];
+  return [check(
+    "warning",
+    "managers",
+    "mptcpd and NetworkManager both set endpoints, and undo each other's",
+    "`nmcli connection modify NAME connection.mptcp-flags disabled`",
+  )];
+}
+
+/** Counters that show trouble, with what they mean. Source: net/mptcp/mib.c @ v7.2. */
+const TROUBLE: readonly (readonly [name: string, words: string])[] = [
+  ["MPCapableSYNTXDrop", "SYNs that asked for MPTCP were lost, and got through without"],
+  [
+    "MPCapableDataFallback",
+    "connections lost MPTCP right after the handshake: options are removed",
+  ],
+  ["DataCsumErr", "segments had a wrong checksum: something on the way changes data"],
+  ["MPJoinAckHMacFailure", "joins failed their proof of identity"],
+  ["MPJoinNoTokenFound", "joins came for connections that are not here, as behind a load balancer"],
+  ["MPJoinRejected", "joins were rejected by the limits"],
+  ["MPJoinSynTxBindErr", "subflows could not bind to their endpoint's address"],
+  ["MPJoinSynTxConnectErr", "subflows had no way to the peer"],
+  ["AddAddrDrop", "announced addresses were dropped"],
+  ["FallbackFailed", "connections were reset, since going back to TCP was too late"],
+];
+
+function checkCounters({ counters }: MachineFacts): Check[] {
+  const count = (name: string) => counters.get(name) ?? 0;
+  const asked = count("MPCapableSYNTX");
+  const checks = TROUBLE.filter(([name]) => count(name) > 0)
+    .map(([name, words]) => check("warning", "counters", `${count(name)} ${words} (${name})`));
+  const asTcp = count("MPCapableFallbackSYNACK");
+  if (asked > 0 && asTcp > asked / 2) {
+    checks.push(check(
+      "warning",
+      "counters",
+      `${asTcp} of ${asked} connections that asked were answered as TCP`,
+      "`mptcpize probe HOST` tells a server without MPTCP from a network that removes it",
+    ));
+  }
+  if (checks.length > 0) return checks;
+  const answered = count("MPCapableSYNACKRX");
+  return [check(
+    "ok",
+    "counters",
+    asked === 0
+      ? "no connection has asked for MPTCP yet"
+      : `${answered} of ${asked} connections that asked were answered with MPTCP`,
+  )];
+}
+
+function checkMethods({ preload }: DiagnosisFacts, usable: boolean): Check[] {
+  const place = preload.library === undefined ? "" : ` (${preload.library})`;
+  if (!usable) {
+    const words = "cannot be tried: there are no MPTCP sockets";
+    return [check("warning", "preload", words), check("warning", "godebug", words)];
+  }
+  const tried = preload.verdict === "mptcp"
+    ? check("ok", "preload", "tried on a real program: its listener is MPTCP")
+    : check(
+      "broken",
+      "preload",
+      preload.failure ?? `tried on a real program: its listener stayed TCP${place}`,
+      "`deno task build` builds the library anew",
+    );
+  return [
+    tried,
+    check("ok", "godebug", "needs a Go 1.21 program and nothing else: not tried"),
+  ];
+}
+
+function checkContainer({ container }: MachineFacts): Check[] {
+  if (container === undefined) return [];
+  return [check(
+    "ok",
+    "container",
+    `in ${container}: settings, endpoints and counters are those of its own network namespace`,
+  )];
+}
+
+function checkSelfTest(tests: readonly SelfTest[]): Check[] {
+  const passed = tests.filter((test) => test.passed).map(({ family }) => family);
+  const failed = tests.filter((test) => !test.passed);
+  const checks: Check[] = [];
+  for (const test of failed) {
+    if (test.notAsked) {
+      checks.push(check(
+        "broken",
+        "blackhole",
+        `over ${test.family} the kernel does not ask for MPTCP: a SYN with it was lost before, ` +
+          "and for an hour or more nobody in this network namespace gets it",
+        "`sysctl -w net.mptcp.blackhole_timeout=3600`",
+      ));
+      continue;
+    }
+    const ends = test.client === undefined ? "" : `client ${test.client}, server ${test.server}`;
+    const what = [ends, test.failure ?? ""].filter(Boolean).join("; ");
+    const mend = test.failure?.startsWith("connect") ? "`ip link set lo up`" : undefined;
+    checks.push(check("broken", "self-test", `over loopback, ${test.family}: ${what}`, mend));
+  }
+  if (passed.length > 0) {
+    const words = `connected over loopback with ${passed.join(" and ")}: MPTCP at both ends`;
+    checks.push(check("ok", "self-test", words));
+  }
+  return checks;
+}
+
+/** Judges all; in the order in which things depend on each other, the self-test last. */
+export function judge(facts: DiagnosisFacts): Check[] {
+  const { machine, selfTests } = facts;
+  const sockets = machine.sockets.IPv4.state === "yes" || machine.sockets.IPv6.state === "yes";
+  return [
+    checkKernel(machine),
+    ...(sockets ? checkSettings(machine) : []),
+    ...checkPaths(machine),
+    ...checkManagers(machine),
+    ...checkContainer(machine),
+    ...checkMethods(facts, sockets),
+    ...(sockets ? checkCounters(machine) : []),
+    ...checkSelfTest(selfTests),
+  ];
+}
