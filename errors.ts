@@ -67,6 +67,7 @@ export class NotFoundError extends MptcpizeError {
   /** Every place that was looked at, in order. */
   readonly tried: readonly string[];
 
+  /** Takes the message in its final form. */
   constructor(
     message: string,
     details: ErrorDetails & { readonly tried?: readonly string[] } = {},
