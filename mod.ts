@@ -41,6 +41,7 @@ export {
   displayByteString,
   encodeByteString,
   type Environment,
+  type LibraryPlace,
   parseNulTerminated,
 } from "./preload/mod.ts";
 export * from "./program/mod.ts";
