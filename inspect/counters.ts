@@ -38,6 +38,19 @@ export function readMptcpCounters(pid?: number): MptcpCounters {
   return parseCounters(Deno.readTextFileSync(path), "MPTcpExt");
 }
 
+/**
+ * Reads how many TCP connections were accepted in a network namespace, subflows of MPTCP among them.
+ *
+ * Source: /proc/net/snmp, TcpPassiveOpens (RFC 4022).
+ *
+ * @param pid a process in it; else the own one
+ * @throws {Deno.errors.NotFound} when that process has gone
+ */
+export function readPassiveOpens(pid?: number): number {
+  const path = pid === undefined ? "/proc/thread-self/net/snmp" : `/proc/${pid}/net/snmp`;
+  return parseCounters(Deno.readTextFileSync(path), "Tcp").get("PassiveOpens") ?? 0;
+}
+
 /** Why connections did not become, or did not stay, MPTCP. */
 export type FallbackCause =
   | "answered-as-tcp"

@@ -12,6 +12,7 @@ export {
   type MptcpCounters,
   parseCounters,
   readMptcpCounters,
+  readPassiveOpens,
 } from "./counters.ts";
 export type { Subflow } from "./full_info.ts";
 export type { MptcpInfo } from "./mptcp_info.ts";

@@ -24,6 +24,7 @@ import {
 import { type Cgroup, readCgroup } from "./cgroup.ts";
 import { explainFallback } from "./fallback_reasons.ts";
 import {
+  countAccepted,
   namespacePath,
   namespacesOf,
   type NetworkNamespace,
@@ -160,6 +161,7 @@ class Surroundings {
   readonly #namespace: NetworkNamespace;
   readonly #listeners: ReadonlyMap<number, "mptcp" | "tcp">;
   #counters: MptcpCounters | undefined;
+  #accepted: number | undefined;
   #enabled: { readonly value: boolean | undefined } | undefined;
 
   constructor(namespace: NetworkNamespace, joined: readonly JoinedSocket[]) {
@@ -178,6 +180,10 @@ class Surroundings {
 
   get counters(): MptcpCounters {
     return this.#counters ??= readCounters(this.#namespace);
+  }
+
+  get accepted(): number {
+    return this.#accepted ??= countAccepted(this.#namespace);
   }
 
   get enabled(): boolean | undefined {
@@ -223,6 +229,7 @@ function reasonsOf(
     ulp: half?.ulp,
     md5: half?.md5 ?? false,
     enabled: surroundings.enabled,
+    accepted: surroundings.accepted,
     counters,
   });
 }

@@ -6,7 +6,7 @@
 
 import { SyscallError } from "../errors.ts";
 import { inNetworkNamespace } from "../ffi/netlink.ts";
-import { type MptcpCounters, readMptcpCounters } from "../inspect/mod.ts";
+import { type MptcpCounters, readMptcpCounters, readPassiveOpens } from "../inspect/mod.ts";
 
 /** A network namespace. */
 export interface NetworkNamespace {
@@ -53,6 +53,15 @@ export function readCounters({ pid }: NetworkNamespace): MptcpCounters {
     return readMptcpCounters(pid);
   } catch {
     return new Map(); // The process has gone, and its namespace perhaps with it.
+  }
+}
+
+/** How many connections were accepted in a namespace; 0 where that cannot be read. */
+export function countAccepted({ pid }: NetworkNamespace): number {
+  try {
+    return readPassiveOpens(pid);
+  } catch {
+    return 0; // As above.
   }
 }
 

@@ -25,30 +25,34 @@ export interface TcpFacts {
   readonly md5: boolean;
   /** net.mptcp.enabled of its network namespace, where it can be read. */
   readonly enabled: boolean | undefined;
+  /** How many connections were accepted in its network namespace, subflows among them. */
+  readonly accepted: number;
   readonly counters: MptcpCounters;
 }
 
 /** The first descriptor that a service manager passes in. Source: sd_listen_fds(3). */
 const LISTEN_FDS_START = 3;
 
-function accepted(counters: MptcpCounters): Reason[] {
+/** Of a connection that an MPTCP listener accepted as TCP. */
+function accepted({ accepted, counters }: TcpFacts): Reason[] {
+  const count = (name: string) => counters.get(name) ?? 0;
   const evidence = ["its listener is MPTCP"];
-  const wentTcp = counters.get("MPCapableFallbackACK") ?? 0;
-  const reasons: Reason[] = [{
+  const wentTcp = count("MPCapableFallbackACK");
+  // All that did not begin as MPTCP, here or at another listener of the namespace.
+  const beganAsTcp = accepted - count("MPCapableACKRX") - count("MPJoinAckRx") - wentTcp;
+  const asTcp: Reason = {
     code: "answered-as-tcp",
     words: "the client spoke TCP, or something on the way removed MPTCP from its SYN",
-    certainty: "likely",
+    certainty: wentTcp > beganAsTcp ? "possible" : "likely",
     evidence,
+  };
+  if (wentTcp === 0) return [asTcp];
+  return [asTcp, {
+    code: "client-went-tcp",
+    words: "the client asked for MPTCP, but something on the way removed it after that",
+    certainty: wentTcp > beganAsTcp ? "likely" : "possible",
+    evidence: [...evidence, `MPCapableFallbackACK ${wentTcp}`],
   }];
-  if (wentTcp > 0) {
-    reasons.push({
-      code: "client-went-tcp",
-      words: "the client asked for MPTCP, but something on the way removed it after that",
-      certainty: "possible",
-      evidence: [...evidence, `MPCapableFallbackACK ${wentTcp}`],
-    });
-  }
-  return reasons;
 }
 
 const OFF: Reason = {
@@ -105,8 +109,8 @@ function byProgram({ libraryNamed, godebug, secure, program }: ProcessFacts): Re
   if (!libraryNamed) {
     return certain(
       "not-forced",
-      "nothing forces this process: it asks for TCP",
-      "libmptcpize.so is neither loaded nor in LD_PRELOAD",
+      "not forced: the program asks for TCP",
+      "libmptcpize.so is not loaded",
     );
   }
   if (secure) {
@@ -133,7 +137,7 @@ function byProgram({ libraryNamed, godebug, secure, program }: ProcessFacts): Re
 /** Why a socket is TCP, and MPTCP never came into play. */
 export function explainTcp(facts: TcpFacts): Reason[] {
   const { listener, owner, process, ulp, md5 } = facts;
-  if (listener === "mptcp") return rankReasons(accepted(facts.counters));
+  if (listener === "mptcp") return rankReasons(accepted(facts));
   if (ulp === "tls" || md5) {
     return [{
       code: "back-to-tcp",

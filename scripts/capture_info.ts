@@ -61,6 +61,8 @@ interface Capture {
   readonly version: string;
   readonly machine: string;
   readonly sockets: unknown;
+  readonly netlink: unknown;
+  readonly counters: unknown;
 }
 
 /** The JSON object among what else a console shows. */
@@ -79,14 +81,17 @@ try {
     ? [() => run("unshare", "-n", program)]
     : Deno.args.map((kernel) => () => boot(kernel, folder, Deno.readFileSync(program)));
   for (const output of outputs) {
-    const { release, version, machine, sockets } = extract(await output());
+    const { release, version, machine, sockets, netlink, counters } = extract(await output());
     // Debian's package version names the source exactly; else the numbers, without what a builder
     // of kernels appends.
     const debian = /Debian (\S+)/.exec(version)?.[1];
     const kernel = debian ? `Debian ${debian}` : /^[\d.]+/.exec(release)?.[0] ?? release;
     const short = /^\d+\.\d+/.exec(release)?.[0] ?? release;
     const path = `${TESTDATA}linux_${short}.json`;
-    Deno.writeTextFileSync(path, JSON.stringify({ kernel, machine, sockets }, null, 2) + "\n");
+    Deno.writeTextFileSync(
+      path,
+      JSON.stringify({ kernel, machine, sockets, netlink, counters }, null, 2) + "\n",
+    );
     await Deno.stdout.write(encoder.encode(`${path}: ${kernel} ${machine}\n`));
   }
 } finally {
