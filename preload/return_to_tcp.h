@@ -204,8 +204,10 @@ static long set_essential(int fd, const struct option *option, const void *value
     int tcp = (int)sys_socket((int)family, type, IPPROTO_TCP);
     if (tcp < 0)
         return refusal;
-    if (sys_setsockopt(tcp, option->level, option->number, value, length) == 0 &&
-        replay_options(fd, tcp, family) && is_held_once(fd) &&
+    /* The option comes last: TCP_REPAIR changes what others read. */
+    if (replay_options(fd, tcp, family) &&
+        sys_setsockopt(tcp, option->level, option->number, value, length) == 0 &&
+        is_held_once(fd) &&
         system_call(SYS_dup3, tcp, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0, 0, 0) >= 0) {
         refusal = 0;
         report_option(fd, "back to TCP for ", option->name, -1);
