@@ -16,8 +16,8 @@ const MAX_TIMEOUT_S = 600;
 /** Parses `HOST`, `HOST:PORT`, `[IPV6]:PORT` and a bare IPv6 address. */
 export function parseTarget(text: string): { readonly host: string; readonly port: number } {
   const bracketed = /^\[([^\]]+)\](?::(.*))?$/.exec(text);
-  const plain = /^([^:]+)(?::(.*))?$/.exec(text);
-  const bare = /^[0-9a-fA-F:.]+(%\w+)?$/.test(text) ? [text, text] : undefined;
+  const plain = /^([^:]+)(?::([^:]*))?$/.exec(text);
+  const bare = URL.canParse(`http://[${text.replace(/%\w+$/, "")}]/`) ? [text, text] : undefined;
   const [, host, port] = bracketed ?? plain ?? bare ?? [];
   if (host === undefined) {
     throw new UsageError(`Cannot parse ${text}: it is no HOST or HOST:PORT`, {

@@ -6,7 +6,7 @@
 
 import type { Feature } from "../features/mod.ts";
 import type { EndpointRoute, MachineFacts, PathAddress } from "./machine.ts";
-import type { SelfTest } from "./self_test.ts";
+import type { SelfTest } from "./loopback.ts";
 import type { PreloadTrial } from "./try_preload.ts";
 
 /** How a thing stands: as it should be, worth a look, or in the way. */

@@ -7,7 +7,7 @@
 import type { Environment } from "../preload/mod.ts";
 import { type Check, judge } from "./checks.ts";
 import { type MachineFacts, readMachine } from "./machine.ts";
-import { type SelfTest, selfTest } from "./self_test.ts";
+import { type SelfTest, selfTest } from "./loopback.ts";
 import { type PreloadTrial, tryPreload } from "./try_preload.ts";
 
 /** A diagnosis of this machine, in this network namespace. */

@@ -18,5 +18,5 @@ export {
 } from "./probe.ts";
 export type { Certainty, Reason, ReasonCode } from "./reason.ts";
 export type { SeenSocket, SeenSubflow } from "./seen_socket.ts";
-export type { SelfTest } from "./self_test.ts";
+export type { SelfTest } from "./loopback.ts";
 export type { PreloadTrial } from "./try_preload.ts";

@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <net/if.h>
@@ -19,6 +20,7 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -431,10 +433,27 @@ static void print_counters(void)
 	printf("\n  ]");
 }
 
+/* Lists of sockets are modules in some kernels, which the init of a virtual machine loads itself.
+ */
+static void load_modules(void)
+{
+	static const char *const names[] = { "/inet_diag.ko", "/tcp_diag.ko", "/mptcp_diag.ko" };
+	for (int i = 0; i < 3; i++) {
+		int fd = open(names[i], O_RDONLY);
+		if (fd < 0)
+			continue;
+		if (syscall(SYS_finit_module, fd, "", 0))
+			die(names[i]);
+		close(fd);
+	}
+}
+
 int main(void)
 {
 	struct utsname kernel;
 	uname(&kernel);
+	if (getpid() == 1)
+		load_modules();
 	raise_loopback();
 	add_endpoint();
 	printf("{\n  \"release\": \"%s\",\n  \"version\": \"%s\",\n  \"machine\": \"%s\",\n  "
