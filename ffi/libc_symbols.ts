@@ -45,6 +45,8 @@ const SYMBOLS = {
   close: { parameters: ["i32"], result: "i32" },
   /** `int access(const char *path, int mode)` */
   access: { parameters: ["buffer", "i32"], result: "i32" },
+  /** `ssize_t readlink(const char *path, char *target, size_t size)` */
+  readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
   /** `ssize_t getxattr(const char *path, const char *name, void *value, size_t size)` */
   getxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
   /** `int execve(const char *path, char *const argv[], char *const envp[])` */

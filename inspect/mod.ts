@@ -25,7 +25,12 @@ export {
   type PathManager,
   readPathManager,
 } from "./path_manager.ts";
-export { type ProcessSockets, readProcessSockets, type StreamSocket } from "./process_sockets.ts";
+export {
+  type ProcessSockets,
+  readProcessSockets,
+  readSocketsOf,
+  type StreamSocket,
+} from "./process_sockets.ts";
 export { findRoute, type RouteQuestion } from "./route.ts";
 export {
   type DiagScope,
@@ -38,7 +43,6 @@ export { encodeSocketAddress, parseSocketAddress, type SocketAddress } from "./s
 export {
   listProcesses,
   readCommand,
-  readSocketFds,
   readSocketOwners,
   type SocketOwner,
   type SocketOwners,

@@ -13,13 +13,13 @@ import {
   type DiagSockets,
   listProcesses,
   type MptcpCounters,
-  type ProcessSockets,
   readDiagSockets,
   readProcessSockets,
-  readSocketFds,
   readSocketOwners,
+  readSocketsOf,
   type SocketFacts,
   type SocketOwner,
+  type SocketOwners,
 } from "../inspect/mod.ts";
 import { type Cgroup, readCgroup } from "./cgroup.ts";
 import { explainFallback } from "./fallback_reasons.ts";
@@ -132,26 +132,33 @@ interface Asked {
   readonly unseen: number;
 }
 
-function askDescriptors(pids: readonly number[], wanted: (inode: number) => boolean): Asked {
+/** Asks each wanted socket through the first of its owners that is in scope. */
+function askDescriptors(
+  byInode: SocketOwners["byInode"],
+  pids: ReadonlySet<number>,
+  wanted: (inode: number) => boolean,
+): Asked {
+  const byPid = new Map<number, Map<number, readonly number[]>>();
+  for (const [inode, owners] of byInode) {
+    const owner = owners.find(({ pid }) => pids.has(pid));
+    if (owner === undefined || !wanted(inode)) continue;
+    let inodes = byPid.get(owner.pid);
+    if (inodes === undefined) byPid.set(owner.pid, inodes = new Map());
+    inodes.set(inode, owner.fds);
+  }
   const facts = new Map<number, SocketFacts>();
-  const once = (inode: number) => !facts.has(inode) && wanted(inode);
   let refused = 0;
   let unseen = 0;
-  for (const pid of pids) {
-    const inodes = readSocketFds(pid);
-    // What may not be looked into is told of by the walk for owners.
-    if (inodes === undefined || ![...inodes.keys()].some(once)) continue;
-    let seen: ProcessSockets;
+  for (const [pid, inodes] of byPid) {
     try {
-      seen = readProcessSockets(pid, once);
+      const seen = readSocketsOf(pid, inodes);
+      for (const { fd: _fd, fds: _fds, inode, ...told } of seen.sockets) facts.set(inode, told);
+      unseen += seen.unseen;
     } catch (error) {
       if (error instanceof NotFoundError) continue;
       if (!(error instanceof NotPermittedError)) throw error;
       refused++;
-      continue;
     }
-    for (const { fd: _fd, fds: _fds, inode, ...told } of seen.sockets) facts.set(inode, told);
-    unseen += seen.unseen;
   }
   return { facts, refused, unseen };
 }
@@ -268,18 +275,19 @@ export function listSockets(scope: SocketScope): SocketList {
   const notes = new Set<string>();
   const diags = namespaces.map((namespace) => readDiag(namespace, cgroup, notes));
   const owners = readSocketOwners(everyListed ? undefined : pids);
-  if (owners.unreadable > 0) notes.add(processNote(owners.unreadable));
   const listed = new Map(
     diags.flatMap((diag) =>
       [...diag?.tcp ?? [], ...diag?.mptcp ?? []].map((socket) => [socket.inode, socket] as const)
     ),
   );
-  const asked = askDescriptors(pids, (inode) => {
+  const asked = askDescriptors(owners.byInode, new Set(pids), (inode) => {
     const known = listed.get(inode);
     // Where the kernel hides what sits upon TCP, only the socket itself knows.
     return askAll || known === undefined || known.protocol === "TCP" && !known.privileged &&
         known.ulp === undefined && known.state !== "LISTEN";
   });
+  const hidden = owners.unreadable + asked.refused;
+  if (hidden > 0) notes.add(processNote(hidden));
   if ("pid" in scope) checkProcess(scope.pid, asked, owners.unreadable);
 
   const facts = new Map<number, ProcessFacts>();
@@ -320,10 +328,7 @@ export function listSockets(scope: SocketScope): SocketList {
 
 /** A process of which nothing could be seen is an error of the caller's, not an empty list. */
 function checkProcess(pid: number, asked: Asked, unreadable: number): void {
-  if (unreadable === 0 && asked.refused === 0) {
-    // Throws when there is no such process, or the number is that of a thread.
-    readProcessSockets(pid, () => false);
-    return;
-  }
+  // Throws when there is no such process, the number is that of a thread, or it may not be looked into.
   if (unreadable > 0) readProcessSockets(pid);
+  else if (asked.facts.size === 0) readSocketsOf(pid, new Map());
 }
