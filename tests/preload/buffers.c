@@ -43,6 +43,11 @@ int main(void) {
     set_int(fd, SOL_SOCKET, SO_SNDBUF, 4096);
     set_int(fd, SOL_SOCKET, SO_SNDBUF, 100000);
     expect(get_int(fd, SOL_SOCKET, SO_SNDBUF) == 200000, "SO_SNDBUF again", 100000, get_int(fd, SOL_SOCKET, SO_SNDBUF));
+    set_int(fd, SOL_SOCKET, SO_RCVBUF, 4096);
+    if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, 300000) == 0) { /* needs CAP_NET_ADMIN */
+        int got = get_int(fd, SOL_SOCKET, SO_RCVBUF);
+        expect(got == 600000, "SO_RCVBUF after SO_RCVBUFFORCE", 300000, got);
+    }
     printf("wrong %ld\n", wrong);
     return 0;
 }
