@@ -75,7 +75,7 @@ function probeText(env: Env, probe: AddressProbe): string {
     wrap(words, 2),
     wrap(`(${evidence.join("; ")})`, 2),
     ...(others === "" ? [] : [wrap(`it announced ${others} for more subflows`, 2)]),
-    ...(hint === undefined ? [] : [wrap(`mend: ${hint}`, 2)]),
+    ...(hint === undefined ? [] : [wrap(`hint: ${hint}`, 2)]),
   ].join("\n");
 }
 
@@ -106,7 +106,11 @@ export async function probe(
   if (flags.has("json")) {
     env.out(JSON.stringify(report, null, 2) + "\n");
   } else {
-    env.out(report.addresses.map((address) => probeText(env, address)).join("\n\n") + "\n");
+    const isName = report.addresses.every(({ address }) => address !== host);
+    const name = isName ? `${painter(env.color)("bold", `${host}:${port}`)}\n\n` : "";
+    env.out(
+      name + report.addresses.map((address) => probeText(env, address)).join("\n\n") + "\n",
+    );
   }
   return report.mptcp;
 }

@@ -92,7 +92,7 @@ export function reasonLines(reasons: readonly Reason[], indent = INDENT): string
   return reasons.flatMap((reason, index) => {
     const evidence = reason.evidence.length === 0 ? "" : ` (${reason.evidence.join("; ")})`;
     const words = lead(reason, index, reasons.length) + reason.words + evidence;
-    const hint = index === 0 && reason.hint !== undefined ? [`mend: ${reason.hint}`] : [];
+    const hint = index === 0 && reason.hint !== undefined ? [`hint: ${reason.hint}`] : [];
     return [words, ...hint].flatMap((text) => {
       const [first = "", ...rest] = wrap(text, 0, WIDTH - indent - 5).split("\n");
       return [first, ...rest.map((line) => `     ${line}`)];
@@ -188,6 +188,9 @@ export function socketsByOwner(
     group.sockets.push({ ...socket, ...(fd !== undefined && { fd }), owners: others });
   }
   const paint = painter(env.color);
+  for (const group of groups.values()) {
+    group.sockets.sort((left, right) => (left.fd ?? 0) - (right.fd ?? 0));
+  }
   return [...groups].sort(([, left], [, right]) => left.pid - right.pid)
     .map(([title, group]) => {
       const shared = sharedNote(group.sockets);

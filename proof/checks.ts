@@ -51,7 +51,7 @@ function checkKernel({ release, sockets, hasIpv6 }: MachineFacts): Check {
     return check("warning", "kernel", `${kernel}: MPTCP over IPv4, not over IPv6`, needs);
   }
   const families = hasIpv6 ? "IPv4 and IPv6" : "IPv4 (this machine has no IPv6)";
-  return check("ok", "kernel", `${kernel}: makes MPTCP sockets over ${families}`);
+  return check("ok", "kernel", `${kernel}: MPTCP sockets over ${families}`);
 }
 
 function checkSettings({ sysctls, managers }: MachineFacts): Check[] {
@@ -90,7 +90,6 @@ function checkSettings({ sysctls, managers }: MachineFacts): Check[] {
   const words = [
     `path manager ${manager}`,
     ...(scheduler === undefined ? [] : [`scheduler ${scheduler}`]),
-    ...(value("enabled") === undefined ? [] : [`net.mptcp.enabled = ${value("enabled")}`]),
   ];
   return [check("ok", "settings", words.join(", "))];
 }
@@ -183,12 +182,12 @@ function checkPaths(machine: MachineFacts): Check[] {
 function pathWords(names: readonly string[], { pathManager }: MachineFacts): string {
   const { endpoints, limits } = pathManager!;
   const set = `${endpoints.length} endpoint${endpoints.length === 1 ? "" : "s"}, ` +
-    `limits ${limits.subflows} subflows, ${limits.addAddrAccepted} announced addresses`;
+    `limits ${limits.subflows} and ${limits.addAddrAccepted}`;
   switch (names.length) {
     case 0:
-      return `no interface leads out of this network namespace (${set})`;
+      return `no way out of this network namespace (${set})`;
     case 1:
-      return `one way out, ${names[0]}: nothing to combine with (${set})`;
+      return `one way out, ${names[0]} (${set})`;
     default:
       return `${names.join(", ")} (${set})`;
   }
@@ -204,34 +203,31 @@ function checkManagers({ managers }: MachineFacts): Check[] {
   )];
 }
 
-/** Counters that show trouble, with what they mean. Source: net/mptcp/mib.c @ v7.2. */
+/** Counters that show trouble, with what they count. Source: net/mptcp/mib.c @ v7.2. */
 const TROUBLE: readonly (readonly [name: string, words: string])[] = [
-  ["MPCapableSYNTXDrop", "SYNs that asked for MPTCP were lost, and got through without"],
-  [
-    "MPCapableDataFallback",
-    "connections lost MPTCP right after the handshake: options are removed",
-  ],
-  ["DataCsumErr", "segments had a wrong checksum: something on the way changes data"],
-  ["MPJoinAckHMacFailure", "joins failed their proof of identity"],
-  ["MPJoinNoTokenFound", "joins came for connections that are not here, as behind a load balancer"],
-  ["MPJoinRejected", "joins were rejected by the limits"],
-  ["MPJoinSynTxBindErr", "subflows could not bind to their endpoint's address"],
-  ["MPJoinSynTxConnectErr", "subflows had no way to the peer"],
-  ["AddAddrDrop", "announced addresses were dropped"],
-  ["FallbackFailed", "connections were reset, since going back to TCP was too late"],
+  ["MPCapableSYNTXDrop", "a SYN with MPTCP was lost, and one without it came through"],
+  ["MPCapableDataFallback", "the options of MPTCP were removed after the handshake"],
+  ["DataCsumErr", "data was changed on the way, by its checksum"],
+  ["MPJoinAckHMacFailure", "a joining subflow did not prove its identity"],
+  ["MPJoinNoTokenFound", "a subflow joined a connection that is not here: a load balancer?"],
+  ["MPJoinRejected", "a joining subflow was rejected by the limits"],
+  ["MPJoinSynTxBindErr", "a subflow could not bind to its endpoint's address"],
+  ["MPJoinSynTxConnectErr", "a subflow had no way to the peer"],
+  ["AddAddrDrop", "an announced address was dropped"],
+  ["FallbackFailed", "a connection was reset, since it was too late for TCP"],
 ];
 
 function checkCounters({ counters }: MachineFacts): Check[] {
   const count = (name: string) => counters.get(name) ?? 0;
   const asked = count("MPCapableSYNTX");
   const checks = TROUBLE.filter(([name]) => count(name) > 0)
-    .map(([name, words]) => check("warning", "counters", `${count(name)} ${words} (${name})`));
+    .map(([name, words]) => check("warning", "counters", `${words} (${name} ${count(name)})`));
   const asTcp = count("MPCapableFallbackSYNACK");
   if (asked > 0 && asTcp > asked / 2) {
     checks.push(check(
       "warning",
       "counters",
-      `${asTcp} of ${asked} connections that asked were answered as TCP`,
+      `${asTcp} of ${asked} requests for MPTCP were answered as TCP`,
       "`mptcpize probe HOST` tells a server without MPTCP from a network that removes it",
     ));
   }
@@ -242,14 +238,14 @@ function checkCounters({ counters }: MachineFacts): Check[] {
     "counters",
     asked === 0
       ? "no connection has asked for MPTCP yet"
-      : `${answered} of ${asked} connections that asked were answered with MPTCP`,
+      : `${answered} of ${asked} requests for MPTCP were answered with it`,
   )];
 }
 
 function checkMethods({ preload }: DiagnosisFacts, usable: boolean): Check[] {
   const place = preload.library === undefined ? "" : ` (${preload.library})`;
   if (!usable) {
-    const words = "cannot be tried: there are no MPTCP sockets";
+    const words = "not tried: there are no MPTCP sockets";
     return [check("warning", "preload", words), check("warning", "godebug", words)];
   }
   const tried = preload.verdict === "mptcp"
@@ -262,7 +258,7 @@ function checkMethods({ preload }: DiagnosisFacts, usable: boolean): Check[] {
     );
   return [
     tried,
-    check("ok", "godebug", "needs a Go 1.21 program and nothing else: not tried"),
+    check("ok", "godebug", "for programs of Go 1.21 and newer: not tried"),
   ];
 }
 
@@ -271,32 +267,30 @@ function checkContainer({ container }: MachineFacts): Check[] {
   return [check(
     "ok",
     "container",
-    `in ${container}: settings, endpoints and counters are those of its own network namespace`,
+    `${container}: has settings, endpoints and counters of its own`,
   )];
 }
 
 function checkSelfTest(tests: readonly SelfTest[]): Check[] {
   const passed = tests.filter((test) => test.passed).map(({ family }) => family);
-  const failed = tests.filter((test) => !test.passed);
   const checks: Check[] = [];
-  for (const test of failed) {
-    if (test.notAsked) {
-      checks.push(check(
-        "broken",
-        "blackhole",
-        `over ${test.family} the kernel does not ask for MPTCP: a SYN with it was lost before, ` +
-          "and for an hour or more nobody in this network namespace gets it",
-        "`sysctl -w net.mptcp.blackhole_timeout=3600`",
-      ));
-      continue;
-    }
+  if (tests.some(({ notAsked }) => notAsked)) {
+    checks.push(check(
+      "broken",
+      "blackhole",
+      "a SYN with MPTCP was lost, so the kernel has stopped asking for it: for an hour or more, " +
+        "for all connections from this network namespace",
+      "`sysctl -w net.mptcp.blackhole_timeout=3600`",
+    ));
+  }
+  for (const test of tests.filter(({ passed, notAsked }) => !passed && !notAsked)) {
     const ends = test.client === undefined ? "" : `client ${test.client}, server ${test.server}`;
     const what = [ends, test.failure ?? ""].filter(Boolean).join("; ");
     const mend = test.failure?.startsWith("connect") ? "`ip link set lo up`" : undefined;
     checks.push(check("broken", "self-test", `over loopback, ${test.family}: ${what}`, mend));
   }
   if (passed.length > 0) {
-    const words = `connected over loopback with ${passed.join(" and ")}: MPTCP at both ends`;
+    const words = `over loopback, ${passed.join(" and ")}: MPTCP at both ends`;
     checks.push(check("ok", "self-test", words));
   }
   return checks;

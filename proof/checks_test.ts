@@ -106,7 +106,7 @@ Deno.test("judge() tells of counters that show trouble, and of announced address
   ]);
   const words = checks({ counters }).filter(({ status }) => status === "warning")
     .map((line) => line.words);
-  match(words.join("\n"), /2 addresses[^]*1 segments? had a wrong checksum[^]*7 of 10/);
+  match(words.join("\n"), /2 addresses[^]*data was changed[^]*7 of 10/);
 });
 
 Deno.test("judge() tells a path manager that nobody serves, and two that fight", () => {

@@ -31,8 +31,7 @@ const WORDS: Readonly<Record<FallbackCause, string>> = {
   "answered-as-tcp": "the peer, or something on the way, answered as plain TCP",
   "syn-lost":
     "something on the way dropped the SYN that asked for MPTCP; one without it came through",
-  "not-asked":
-    "the kernel did not ask for MPTCP: after a lost SYN it stops asking, in this whole network namespace",
+  "not-asked": "the kernel has stopped asking for MPTCP here, since a SYN with it was lost",
   "client-went-tcp": "the client asked for MPTCP and then went on as TCP",
   "stripped-later": "MPTCP options were removed on the way after the handshake",
   "bad-data": "MPTCP data arrived without its mapping, or with a wrong one",
@@ -120,7 +119,9 @@ export function explainFallback(facts: FallbackFacts): Reason[] {
       : [reason("stripped-later", "likely", evidence, counted)];
   }
   if (subflow?.asked) {
-    return [reason("answered-as-tcp", "certain", ["asked", "SYN/ACK without MPTCP"], counted)];
+    return [
+      reason("answered-as-tcp", "certain", ["asked for in the SYN", "SYN/ACK without it"], counted),
+    ];
   }
   if (subflow !== undefined && tcp?.retransmits !== undefined) {
     const early = subflow.localToken === 0;

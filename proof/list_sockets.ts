@@ -163,24 +163,26 @@ function askDescriptors(
   return { facts, refused, unseen };
 }
 
+function listenerKey(address: string, port: number): string {
+  return `${address} ${port}`;
+}
+
 /** What reasons need of a namespace, read once, and only when a reason is sought. */
 class Surroundings {
   readonly #namespace: NetworkNamespace;
-  readonly #listeners: ReadonlyMap<number, "mptcp" | "tcp">;
+  /** By address and port, as {@linkcode listenerKey} writes them. */
+  readonly #listeners: ReadonlyMap<string, "mptcp" | "tcp">;
   #counters: MptcpCounters | undefined;
   #accepted: number | undefined;
   #enabled: { readonly value: boolean | undefined } | undefined;
 
   constructor(namespace: NetworkNamespace, joined: readonly JoinedSocket[]) {
     this.#namespace = namespace;
-    const listeners = new Map<number, "mptcp" | "tcp">();
+    const listeners = new Map<string, "mptcp" | "tcp">();
     for (const { socket } of joined) {
       if (socket.state !== "LISTEN" || socket.local === undefined) continue;
-      const verdict = socket.verdict === "mptcp" ? "mptcp" : "tcp";
-      // Two listeners may share a port, on two addresses: MPTCP is told of if it is among them.
-      if (verdict === "mptcp" || !listeners.has(socket.local.port)) {
-        listeners.set(socket.local.port, verdict);
-      }
+      const { address, port } = socket.local;
+      listeners.set(listenerKey(address, port), socket.verdict === "mptcp" ? "mptcp" : "tcp");
     }
     this.#listeners = listeners;
   }
@@ -201,7 +203,11 @@ class Surroundings {
   /** What listens on the own port of a connection. */
   listener(socket: JoinedSocket["socket"]): "mptcp" | "tcp" | undefined {
     if (socket.state === "LISTEN" || socket.local === undefined) return undefined;
-    return this.#listeners.get(socket.local.port);
+    const { address, port } = socket.local;
+    // The kernel takes the most exact one; that of IPv6 may take IPv4 too.
+    const places = [address, ...socket.family === "IPv4" ? ["0.0.0.0"] : [], "::"];
+    return places.map((place) => this.#listeners.get(listenerKey(place, port)))
+      .find((verdict) => verdict !== undefined);
   }
 }
 
@@ -243,8 +249,11 @@ function reasonsOf(
 
 function processNote(unreadable: number): string {
   const processes = unreadable === 1 ? "1 process" : `${unreadable} processes`;
+  const remedy = Deno.uid() === 0
+    ? "Root of this container or sandbox may not"
+    : "Run it as root to see all";
   return `${processes} could not be looked into: which sockets they hold, and what is not connected, ` +
-    "is not shown. Run it as root to see all";
+    `is not shown. ${remedy}`;
 }
 
 /**
@@ -287,7 +296,9 @@ export function listSockets(scope: SocketScope): SocketList {
         known.ulp === undefined && known.state !== "LISTEN";
   });
   const hidden = owners.unreadable + asked.refused;
-  if (hidden > 0) notes.add(processNote(hidden));
+  // Root is told only where something is amiss for it.
+  const unowned = [...listed.keys()].some((inode) => inode !== 0 && !owners.byInode.has(inode));
+  if (hidden > 0 && (Deno.uid() !== 0 || everyListed && unowned)) notes.add(processNote(hidden));
   if ("pid" in scope) checkProcess(scope.pid, asked, owners.unreadable);
 
   const facts = new Map<number, ProcessFacts>();

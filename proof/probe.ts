@@ -143,8 +143,7 @@ function withoutMptcp(mptcp: Attempt, tcp: Attempt): Finding {
         outcome: "syn-dropped",
         words: "something on the way drops the SYN that asks for MPTCP",
         evidence: [failed, answered],
-        hint:
-          "programs wait about 3 s, then get TCP; and the kernel stops asking anyone for an hour",
+        hint: "programs wait about 3 s, then get TCP, and the kernel stops asking for an hour",
       };
     case "refused":
       return {
@@ -180,7 +179,7 @@ function fallenBack(reason: Reason | undefined, answered: string): Finding {
     case "not-asked":
       return {
         outcome: "not-asked",
-        words: "this kernel does not ask for MPTCP at present: a SYN with it was lost before",
+        words: "the kernel has stopped asking for MPTCP here, since a SYN with it was lost",
         evidence,
         hint: BLACKHOLE_HINT,
       };

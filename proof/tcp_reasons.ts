@@ -30,6 +30,8 @@ export interface TcpFacts {
   readonly counters: MptcpCounters;
 }
 
+const NOT_VISIBLE_HINT = "run it as root, outside of a container";
+
 /** The first descriptor that a service manager passes in. Source: sd_listen_fds(3). */
 const LISTEN_FDS_START = 3;
 
@@ -109,7 +111,7 @@ function byProgram({ libraryNamed, godebug, secure, program }: ProcessFacts): Re
   if (!libraryNamed) {
     return certain(
       "not-forced",
-      "not forced: the program asks for TCP",
+      "not forced, it asks for TCP",
       "libmptcpize.so is not loaded",
     );
   }
@@ -156,7 +158,7 @@ export function explainTcp(facts: TcpFacts): Reason[] {
           words: "whose it is cannot be seen",
           certainty: "certain",
           evidence: ["no process that holds it may be looked into"],
-          hint: "run it as root",
+          hint: NOT_VISIBLE_HINT,
         }
         : {
           code: "no-owner",
@@ -187,7 +189,7 @@ export function explainTcp(facts: TcpFacts): Reason[] {
       words: "whether its process is forced cannot be seen",
       certainty: "certain",
       evidence: [`process ${owner.pid} may not be looked into`],
-      hint: "run it as root",
+      hint: NOT_VISIBLE_HINT,
     }];
   }
   if (process.libraryLoaded) return rankReasons(despiteLibrary(facts));

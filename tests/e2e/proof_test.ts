@@ -328,7 +328,7 @@ Deno.test({
     await using network = await makeNetwork();
     const healthy = await mptcpizeIn(network.client, "doctor");
     deepStrictEqual([healthy.status, healthy.err], [0, ""]);
-    match(healthy.out, /^ok +self-test +connected over loopback with IPv4 and IPv6/m);
+    match(healthy.out, /^ok +self-test +over loopback, IPv4 and IPv6/m);
     match(healthy.out, /^ok +preload +tried/m);
     for (const line of healthy.out.split("\n")) ok(line.length <= 80, line);
 
@@ -357,5 +357,120 @@ Deno.test({
     match(off.out, /^broken +kernel /m);
     match(off.out, /mend: `sysctl -w net\.mptcp\.enabled=1`/);
     match(off.out, /MPTCP cannot be used here/);
+  },
+});
+
+/** Where cgroups of version 2 can be made; undefined where they cannot. */
+function findCgroups(): string | undefined {
+  return ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].find((mount) => {
+    try {
+      Deno.statSync(`${mount}/cgroup.controllers`);
+      Deno.mkdirSync(`${mount}/mptcpize-test`);
+      Deno.removeSync(`${mount}/mptcpize-test`);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const cgroups = Deno.uid() === 0 ? findCgroups() : undefined;
+
+Deno.test({
+  name: "sockets --cgroup lists what was made in a cgroup or below, and nothing else",
+  ...needs,
+  ignore: needs.ignore || skipUnless("cgroup v2", cgroups !== undefined).ignore,
+  fn: async () => {
+    await using network = await makeNetwork();
+    const name = `mptcpize-test-${Deno.pid}`;
+    const folder = `${cgroups}/${name}`;
+    Deno.mkdirSync(`${folder}/below`, { recursive: true });
+    try {
+      const address = network.addresses.IPv4;
+      await using outside = await startPeer(network.server, "serve", "MPTCP", address, PORT);
+      // A process is in its cgroup before it makes sockets.
+      const script = `echo $$ >${folder}/below/cgroup.procs && exec "$@"`;
+      const enclosed = {
+        ...network.client,
+        enter: (words: readonly string[]) =>
+          network.client.enter(["sh", "-c", script, "sh", ...words]),
+      } as typeof network.client;
+      {
+        await using inside = await startPeer(enclosed, "connect", "MPTCP", address, PORT);
+        const { out } = await mptcpizeIn(network.client, "sockets", "--json", "--cgroup", name);
+        const { sockets }: { sockets: SeenSocket[] } = JSON.parse(out);
+        deepStrictEqual(sockets.map(({ verdict, owners }) => [verdict, owners[0]?.pid]), [
+          ["mptcp", inside.pid],
+        ]);
+        // From another network namespace, by the processes in it.
+        const from = listSockets({ cgroup: folder }).sockets;
+        deepStrictEqual(from.map(({ inode }) => inode), sockets.map(({ inode }) => inode));
+      }
+      ok(outside.pid > 0);
+    } finally {
+      Deno.removeSync(`${folder}/below`);
+      Deno.removeSync(folder);
+    }
+  },
+});
+
+Deno.test({
+  name: "sockets --watch refreshes in place, and ^C leaves the terminal as it was",
+  ...skipUnless("script (bsdutils)", commandExists("script")),
+  fn: async () => {
+    const cli = new URL("../../cli/mptcpize.ts", import.meta.url).pathname;
+    const shell = new Deno.Command("script", {
+      args: ["-qefc", "bash --norc --noprofile -i", "/dev/null"],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+      env: { TERM: "xterm" },
+    }).spawn();
+    const writer = shell.stdin.getWriter();
+    const reader = shell.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let seen = "";
+    const type = (text: string) => writer.write(new TextEncoder().encode(text));
+    const until = async (pattern: RegExp) => {
+      for (;;) {
+        const found = pattern.exec(seen);
+        if (found) {
+          const before = seen.slice(0, found.index + found[0].length);
+          seen = seen.slice(before.length);
+          return before;
+        }
+        const { done, value } = await reader.read();
+        if (done) throw new Error(`Cannot find ${pattern} in ${JSON.stringify(seen)}`);
+        seen += value;
+      }
+    };
+    const watchdog = setTimeout(() => shell.kill("SIGKILL"), 60_000);
+    try {
+      await type("stty rows 5 cols 60; PS1='rea''dy> '\n");
+      await until(/ready> /);
+      await type(`${Deno.execPath()} run -qA ${cli} sockets --all --watch\n`);
+      // deno-lint-ignore no-control-regex
+      await until(/\x1b\[\?1049h\x1b\[\?25l\x1b\[H/);
+      // deno-lint-ignore no-control-regex
+      await until(/\x1b\[H/);
+      await type("\x1a");
+      // deno-lint-ignore no-control-regex
+      match(await until(/Stopped/), /\x1b\[\?25h\x1b\[\?1049l/);
+      await type("fg\n");
+      // deno-lint-ignore no-control-regex
+      await until(/\x1b\[\?1049h\x1b\[\?25l\x1b\[H/);
+      await type("\x03");
+      // deno-lint-ignore no-control-regex
+      await until(/\x1b\[\?25h\x1b\[\?1049l/);
+      await until(/ready> /);
+      await type("echo status $?\n");
+      await until(/status 0/);
+      await type("exit\n");
+      await shell.status;
+    } finally {
+      clearTimeout(watchdog);
+      await writer.close().catch(() => {});
+      await reader.cancel();
+      await shell.status;
+    }
   },
 });
