@@ -66,6 +66,7 @@ export type FallbackCause =
 
 /** A cause that the counters of a namespace show to have happened there. */
 export interface CountedCause {
+  /** What happened. */
   readonly cause: FallbackCause;
   /** The counter's name. */
   readonly counter: string;

@@ -33,18 +33,28 @@ const MPTCP_ATTR_DADDR4 = 7;
 const MPTCP_ATTR_DADDR6 = 8;
 const MPTCP_ATTR_DPORT = 10;
 
-/** What an endpoint is for. Source: include/uapi/linux/mptcp_pm.h MPTCP_PM_ADDR_FLAG_* @ v7.2. */
-const FLAGS = ["signal", "subflow", "backup", "fullmesh", "implicit", "laminar"] as const;
-
 /** What an endpoint is for. */
-export type EndpointFlag = (typeof FLAGS)[number];
+export type EndpointFlag = "signal" | "subflow" | "backup" | "fullmesh" | "implicit" | "laminar";
+
+/** By bit. Source: include/uapi/linux/mptcp_pm.h MPTCP_PM_ADDR_FLAG_* @ v7.2. */
+const FLAGS: readonly EndpointFlag[] = [
+  "signal",
+  "subflow",
+  "backup",
+  "fullmesh",
+  "implicit",
+  "laminar",
+];
 
 /** An address that the path manager uses. */
 export interface Endpoint {
+  /** Its number, by which `ip mptcp endpoint delete id` names it. */
   readonly id: number;
+  /** As RFC 5952 writes it. */
   readonly address: string;
   /** Undefined for any. */
   readonly port: number | undefined;
+  /** What it is for; none for an endpoint that is not used yet. */
   readonly flags: readonly EndpointFlag[];
   /** The number of its network interface; undefined where none is set. */
   readonly interfaceIndex: number | undefined;
@@ -60,7 +70,9 @@ export interface Limits {
 
 /** What the path manager of a network namespace is set to. */
 export interface PathManager {
+  /** In the order of the kernel. */
   readonly endpoints: readonly Endpoint[];
+  /** What one connection may have. */
   readonly limits: Limits;
 }
 

@@ -19,6 +19,7 @@ const ROUTE_MESSAGE_SIZE = 12;
 
 /** A question about one packet. */
 export interface RouteQuestion {
+  /** The address that the packet comes from. */
   readonly source: string;
   /** Of the same address family as the source. */
   readonly destination: string;

@@ -73,10 +73,13 @@ export interface DiagSubflow {
 
 /** One socket in the kernel's list. */
 export interface DiagSocket {
+  /** Which list it is in: a subflow is TCP, its connection MPTCP. */
   readonly protocol: "TCP" | "MPTCP";
+  /** An IPv6 socket may carry IPv4, with mapped addresses. */
   readonly family: "IPv4" | "IPv6";
   /** The kernel's name of the state, such as `ESTABLISHED`. */
   readonly state: string;
+  /** Port 0 for a socket that is closed. */
   readonly local: SocketAddress;
   /** Undefined unless connected. */
   readonly remote: SocketAddress | undefined;
@@ -257,6 +260,7 @@ export function parseDiagMessage(
 
 /** The sockets of one network namespace. */
 export interface DiagSockets {
+  /** TCP sockets, subflows among them. */
   readonly tcp: readonly DiagSocket[];
   /** Undefined where the kernel does not list them (CONFIG_INET_MPTCP_DIAG). */
   readonly mptcp: readonly DiagSocket[] | undefined;

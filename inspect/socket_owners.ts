@@ -9,6 +9,7 @@ import { readLink } from "../ffi/libc.ts";
 
 /** A process that holds a socket. */
 export interface SocketOwner {
+  /** Its number in this PID namespace. */
   readonly pid: number;
   /** The name of the process, as in /proc/PID/comm: at most 15 bytes. */
   readonly command: string;

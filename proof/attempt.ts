@@ -38,7 +38,9 @@ export type AttemptState =
 
 /** One attempt to connect. */
 export interface Attempt {
+  /** What was asked for. */
   readonly protocol: "TCP" | "MPTCP";
+  /** How it ended. */
   readonly state: AttemptState;
   /** How long it took, or was waited for. */
   readonly ms: number;

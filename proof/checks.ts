@@ -14,6 +14,7 @@ export type CheckStatus = "ok" | "warning" | "broken";
 
 /** One line of a diagnosis. */
 export interface Check {
+  /** How it stands. */
   readonly status: CheckStatus;
   /** What was looked at, in a word. */
   readonly subject: string;

@@ -14,9 +14,13 @@ import { type PreloadTrial, tryPreload } from "./try_preload.ts";
 export interface Diagnosis {
   /** Whether a connection over loopback was MPTCP: whether it can be used here at all. */
   readonly usable: boolean;
+  /** One line for each thing, the self-test last. */
   readonly checks: readonly Check[];
+  /** What was read. */
   readonly machine: MachineFacts;
+  /** How the trial of the method `preload` went. */
   readonly preload: PreloadTrial;
+  /** Connections over loopback, one for each address family. */
   readonly selfTests: readonly SelfTest[];
 }
 

@@ -49,6 +49,7 @@ export type SocketScope =
 
 /** The sockets in scope. */
 export interface SocketList {
+  /** In no order that means something. */
   readonly sockets: readonly SeenSocket[];
   /** What could not be seen, and what it would take; sentences without a final period. */
   readonly notes: readonly string[];

@@ -26,10 +26,13 @@ const PATIENCE_MS = 2000;
 
 /** How a connection over loopback went. */
 export interface SelfTest {
+  /** The family of the connection. */
   readonly family: "IPv4" | "IPv6";
   /** Whether both ends are MPTCP and all bytes came over. */
   readonly passed: boolean;
+  /** What the end that connected is; undefined when there was no connection. */
   readonly client?: Verdict;
+  /** What the end that accepted is; undefined when there was no connection. */
   readonly server?: Verdict;
   /** Whether the kernel did not ask for MPTCP at all: a SYN with it was lost before. */
   readonly notAsked: boolean;

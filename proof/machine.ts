@@ -20,13 +20,17 @@ import { ownNamespace, readSysctl } from "./namespaces.ts";
 
 /** An address of an interface that could carry a subflow. */
 export interface PathAddress {
+  /** The name of the interface. */
   readonly interface: string;
+  /** Its first global address of the family. */
   readonly address: string;
+  /** Of the address, and of the default route. */
   readonly family: "IPv4" | "IPv6";
 }
 
 /** Where packets of an endpoint go. */
 export interface EndpointRoute {
+  /** The endpoint that was asked about. */
   readonly endpoint: Endpoint;
   /** The interface that has its address; undefined if none has. */
   readonly interface: string | undefined;
@@ -40,17 +44,21 @@ export interface EndpointRoute {
 export interface MachineFacts {
   /** The kernel's release, such as `6.12.95`. */
   readonly release: string;
+  /** Whether the kernel makes MPTCP sockets of each family. */
   readonly sockets: Readonly<Record<"IPv4" | "IPv6", Feature>>;
   /** Whether this machine has IPv6 at all. */
   readonly hasIpv6: boolean;
   /** `net.*`, by name without `net.`, such as `mptcp/enabled`. */
   readonly sysctls: Readonly<Record<string, string | undefined>>;
+  /** Endpoints and limits; undefined in a kernel without a path manager. */
   readonly pathManager: PathManager | undefined;
+  /** One for each endpoint. */
   readonly endpointRoutes: readonly EndpointRoute[];
   /** One for each interface and family with a global address and a default route. */
   readonly paths: readonly PathAddress[];
   /** net.ipv4.conf.*.rp_filter as it counts for each interface of {@linkcode MachineFacts.paths}. */
   readonly reversePathFilter: Readonly<Record<string, number>>;
+  /** What was counted in this network namespace. */
   readonly counters: MptcpCounters;
   /** Daemons that set endpoints: `mptcpd`, `NetworkManager`. */
   readonly managers: readonly string[];
@@ -86,7 +94,10 @@ function read(path: string): string {
  * Layout: `/proc/net/route`: interface, destination, gateway, flags, …, mask in column 7 (hexadecimal);
  * `/proc/net/ipv6_route`: destination, prefix length in column 1 (hexadecimal), …, interface last.
  */
-export function parseDefaultRoutes(route: string, ipv6Route: string) {
+export function parseDefaultRoutes(
+  route: string,
+  ipv6Route: string,
+): Record<"IPv4" | "IPv6", ReadonlySet<string>> {
   const RTF_REJECT = 0x200;
   const columns = (text: string) => text.split("\n").map((line) => line.trim().split(/\s+/));
   return {

@@ -47,9 +47,13 @@ export type ProbeOutcome =
 
 /** A probe of one address. */
 export interface AddressProbe {
+  /** Of the address. */
   readonly family: "IPv4" | "IPv6";
+  /** The address that was probed. */
   readonly address: string;
+  /** The port that was probed. */
   readonly port: number;
+  /** What it came to. */
   readonly outcome: ProbeOutcome;
   /** The outcome as a clause without a final period. */
   readonly words: string;
@@ -57,6 +61,7 @@ export interface AddressProbe {
   readonly evidence: readonly string[];
   /** One thing to do about it; commands in backticks. */
   readonly hint?: string;
+  /** The connections that were tried, TCP first. */
   readonly attempts: readonly Attempt[];
   /** Other addresses that the server announced (ADD_ADDR); only seen with CAP_NET_ADMIN. */
   readonly announced: readonly SocketAddress[];
@@ -69,7 +74,9 @@ const NOT_REACHED: readonly ProbeOutcome[] = ["closed", "unreachable", "timeout"
 
 /** A probe of a server. */
 export interface ProbeReport {
+  /** The name or address that was asked about. */
   readonly host: string;
+  /** The port that was probed. */
   readonly port: number;
   /** Whether it speaks MPTCP at each of the addresses that can be reached, and one can. */
   readonly mptcp: boolean;

@@ -32,9 +32,11 @@ export type Certainty = "certain" | "likely" | "possible";
 
 /** One reason, with what it rests on. */
 export interface Reason {
+  /** The reason in a word, for programs. */
   readonly code: ReasonCode;
   /** A clause without a final period. */
   readonly words: string;
+  /** How sure it is. */
   readonly certainty: Certainty;
   /** What was seen, each a few words. */
   readonly evidence: readonly string[];

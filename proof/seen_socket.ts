@@ -27,6 +27,7 @@ export interface SeenSubflow extends Subflow {
 export interface SeenSocket {
   /** The socket's inode number; 0 when no descriptor refers to it. */
   readonly inode: number;
+  /** An IPv6 socket may carry IPv4, with mapped addresses. */
   readonly family: "IPv4" | "IPv6";
   /** Undefined until the socket is bound. */
   readonly local?: SocketAddress;
@@ -37,6 +38,7 @@ export interface SeenSocket {
    * of the first subflow that is not closed.
    */
   readonly state: string;
+  /** MPTCP, fallen back, or TCP. */
   readonly verdict: Verdict;
   /** What the kernel was asked and answered, so that the verdict can be checked. */
   readonly evidence: string;
