@@ -58,7 +58,7 @@ function traffic(counted: { bytesSent?: number | undefined; bytesReceived?: numb
 function subflowLines({ local, remote, tcp, backup }: SeenSubflow): string[] {
   const facts = [
     ...(backup === "local" || backup === "both" ? ["backup"] : []),
-    ...(backup === "remote" ? ["backup (the peer's wish)"] : []),
+    ...(backup === "remote" ? ["backup (by the peer)"] : []),
     ...(tcp === undefined ? [] : [
       ...(tcp.state === "ESTABLISHED" ? [] : [tcp.state]),
       ...(tcp.rttUs === undefined ? [] : [`rtt ${(tcp.rttUs / 1000).toFixed(2)} ms`]),
@@ -66,8 +66,10 @@ function subflowLines({ local, remote, tcp, backup }: SeenSubflow): string[] {
       ...(tcp.retransmits ? [`${tcp.retransmits} retransmitted`] : []),
     ]),
   ];
-  const ends = `subflow ${addressText(local)} to ${addressText(remote)}`;
-  return hang(ends, facts);
+  const ends = [`subflow ${addressText(local)}`, `to ${addressText(remote)}`];
+  if (ends.join(" ").length <= WIDTH - INDENT) return hang(ends.join(" "), facts);
+  const rest = facts.length === 0 ? [] : wrap(facts.join(", "), 2, WIDTH - INDENT).split("\n");
+  return [ends[0]!, `  ${ends[1]}`, ...rest];
 }
 
 /** Words with facts behind them: in one line where they fit, else the facts in the next. */

@@ -474,3 +474,64 @@ Deno.test({
     }
   },
 });
+
+/** Listens as descriptor 3, which it says to be passed in, and becomes another program. */
+const PASSED_IN = `import os, socket
+listener = socket.socket(); listener.bind(("127.0.0.1", 0)); listener.listen()
+os.dup2(listener.fileno(), 3); os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execvp("sh", ["sh", "-c", "echo ready; read line"])`;
+
+/** Listens twice: as the C library makes a socket, and by a system call of its own. */
+const FORCED = `import ctypes, os, socket
+listener = socket.socket(); listener.bind(("127.0.0.1", 0)); listener.listen()
+raw = ctypes.CDLL(None).syscall({"x86_64": 41}.get(os.uname().machine, 198), 2, 1, 6)
+print("ready", listener.fileno(), raw, flush=True); input()`;
+
+async function sockets(words: readonly string[]): Promise<readonly SeenSocket[]> {
+  const child = new Deno.Command(words[0]!, {
+    args: words.slice(1),
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  try {
+    await reader.read();
+    return listSockets({ pid: child.pid }).sockets;
+  } finally {
+    await reader.cancel();
+    await child.stdin.close();
+    await child.status;
+  }
+}
+
+const python = skipUnless("python3", commandExists("python3"));
+
+Deno.test({
+  name: "listSockets() sees that a service manager passed a listener in",
+  ...python,
+  fn: async () => {
+    const [listener, ...more] = await sockets(["python3", "-c", PASSED_IN]);
+    deepStrictEqual([listener?.owners[0]?.fds, more.length], [[3], 0]);
+    deepStrictEqual(listener && end(listener), { verdict: "tcp", reasons: ["passed-in"] });
+  },
+});
+
+Deno.test({
+  name: "listSockets() tells a forced socket from one made past the library",
+  ignore: python.ignore || needs.ignore,
+  fn: async () => {
+    const cli = new URL("../../cli/mptcpize.ts", import.meta.url).pathname;
+    const run = [Deno.execPath(), "run", "-qA", cli, "run", "--"];
+    const found = await sockets([...run, "python3", "-c", FORCED]);
+    deepStrictEqual(found.map(end).sort((a, b) => a.verdict < b.verdict ? -1 : 1), [
+      MPTCP,
+      { verdict: "tcp", reasons: ["back-to-tcp", "past-the-library"] },
+    ]);
+    const plain = await sockets(["python3", "-c", FORCED]);
+    deepStrictEqual(
+      new Set(plain.flatMap(({ reasons }) => reasons.map(({ code }) => code))),
+      new Set(["not-forced"]),
+    );
+  },
+});
