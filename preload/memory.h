@@ -46,11 +46,15 @@ static void put_at(u64 at, u64 key, u64 value) {
     __atomic_store_n(&remembered[at].value, value, __ATOMIC_RELAXED);
 }
 
+/* Leaves the value alone where nothing is remembered. */
 static int recall(u64 key, u64 *value) {
-    u64 window = key & (REMEMBERED - WINDOW);
-    for (u64 at = window; key != 0 && at < window + WINDOW; at++)
-        if (key_at(at, value) == key)
+    u64 window = key & (REMEMBERED - WINDOW), found;
+    for (u64 at = window; key != 0 && at < window + WINDOW; at++) {
+        if (key_at(at, &found) == key) {
+            *value = found;
             return 1;
+        }
+    }
     return 0;
 }
 

@@ -140,10 +140,10 @@ export function parseElf(source: ByteSource, path = "an ELF program"): ElfFile {
     throw new FormatError(`Cannot read ${path}: ${what}`);
   };
   if (!isElf(head)) fail("it does not begin with \\x7fELF");
+  if (head.length < (head[4] === 2 ? 64 : 52)) fail(`its header ends after ${head.length} bytes`);
   const elfClass = head[4] === 1 ? 32 : head[4] === 2 ? 64 : fail(`its class is ${head[4]}`);
   const endian = head[5] === 1 ? "little" : head[5] === 2 ? "big" : fail(`its data is ${head[5]}`);
   const wide = elfClass === 64;
-  if (head.length < (wide ? 64 : 52)) fail(`its header ends after ${head.length} bytes`);
 
   const fields = new Fields(head, { class: elfClass, endian });
   const type = TYPES[fields.half(16)] ?? fail(`its type ${fields.half(16)} is no program`);

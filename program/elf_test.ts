@@ -164,3 +164,36 @@ Deno.test("isElf() is false when there are fewer than four bytes", () => {
   equal(isElf(new Uint8Array([0x7f, 0x45, 0x4c])), false);
   equal(isElf(new Uint8Array([0x7f, 0x45, 0x4c, 0x46])), true);
 });
+
+Deno.test("parseElf() takes the first loader when two are named", () => {
+  const bytes = buildElf({ class: 64, endian: "little", interpreter: "/lib/ld.so.1" });
+  bytes.set(new TextEncoder().encode("/second\0"), 0x300);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(64 + 56, 3, true);
+  view.setBigUint64(64 + 56 + 8, 0x300n, true);
+  view.setBigUint64(64 + 56 + 32, 8n, true);
+  equal(parse(bytes).interpreter, "/lib/ld.so.1");
+});
+
+Deno.test("findSection() passes over sections without bytes in the file", () => {
+  const bytes = buildElf({ class: 64, endian: "little", data: Uint8Array.of(1), section: ".some" });
+  const view = new DataView(bytes.buffer);
+  const find = () => findSection(parseElf(bytesSource(bytes)), ".some");
+  equal(find()?.size, 1);
+  // SHT_NOBITS, as `objcopy --only-keep-debug` leaves them.
+  view.setUint32(Number(view.getBigUint64(40, true)) + 2 * 64 + 4, 8, true);
+  equal(find(), undefined);
+});
+
+Deno.test("findSection() takes a table of more sections than any linker writes as none", () => {
+  const small = buildElf({ class: 64, endian: "little", section: ".some" });
+  const bytes = new Uint8Array(small.length + 8193 * 64);
+  bytes.set(small);
+  const view = new DataView(bytes.buffer);
+  const find = (count: number) => {
+    view.setUint16(60, count, true);
+    return findSection(parseElf(bytesSource(bytes)), ".some");
+  };
+  equal(find(8192)?.size, 0);
+  equal(find(8193), undefined);
+});

@@ -128,7 +128,7 @@ for (const uid of [undefined, NOBODY]) {
     async fn() {
       const seed = runSeed();
       const random = new Random(seed);
-      const layouts = Number(Deno.env.get("MPTCPIZE_LAYOUTS") ?? 30);
+      const layouts = Number(Deno.env.get("MPTCPIZE_LAYOUTS") ?? 15);
       using directory = temporaryDirectory();
       const outcomes = new Map<string, number>();
       for (let layout = 0; layout < layouts; layout++) {
@@ -174,7 +174,7 @@ Deno.test("parseScriptLine() reads what execve(2) reads, for random lines", () =
   const root = directory.path;
   Deno.copyFileSync("/usr/bin/echo", `${root}/echo`);
   const outcomes = { executed: 0, shell: 0, missing: 0 };
-  for (let round = 0; round < Number(Deno.env.get("MPTCPIZE_LINES") ?? 400); round++) {
+  for (let round = 0; round < Number(Deno.env.get("MPTCPIZE_LINES") ?? 300); round++) {
     const content = randomScript(`${root}/echo`, random);
     const script = `${root}/s`;
     writeFile(script, content);

@@ -123,6 +123,15 @@ Deno.test("parseGoBuild() still says Go when the strings are out of reach", () =
   deepEqual(parse(goProgram(pointers)), old);
 });
 
+Deno.test("parseGoBuild() does not read strings that are too long to be true", () => {
+  const long = "go1.20" + "x".repeat(2000);
+  equal(parse(goProgram(inlineGoRecord(long, "")))?.version, "unknown");
+  equal(parse(goProgram(pointerGoRecord(X86, long, MODULES)))?.version, "before go1.18");
+  const large = `build\tx=${"y".repeat(4 << 20)}\n${MODULES}`;
+  equal(parse(goProgram(inlineGoRecord("go1.20", large)))?.mainModule, undefined);
+  equal(parse(goProgram(pointerGoRecord(X86, "go1.16", large)))?.mainModule, undefined);
+});
+
 Deno.test("parseGoBuild() scans writable data at multiples of 16 when sections are gone", () => {
   const record = inlineGoRecord("go1.21.0", MODULES);
   const at = (offset: number, size = offset + record.length) => {

@@ -25,7 +25,9 @@ export interface Program {
   readonly setGid: boolean;
   /** Whether executing it gives capabilities to users other than root; never so for scripts. */
   readonly fileCapabilities: boolean;
+  /** The user that the file belongs to: whom set-user-ID makes of the caller. */
   readonly ownerUid: number;
+  /** The group that the file belongs to. */
   readonly ownerGid: number;
   /** What the ELF headers say, of this file. */
   readonly elf?: Elf | undefined;

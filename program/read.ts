@@ -41,7 +41,7 @@ const NATIVE_MACHINES: readonly string[] = Deno.build.arch === "aarch64"
  *
  * @example
  * ```ts
- * import { imageOf, readProgram } from "./program/mod.ts";
+ * import { imageOf, readProgram } from "./mod.ts";
  * const program = readProgram("/bin/sh");
  * console.assert(program.format === "elf" && imageOf(program) === program);
  * ```
@@ -67,12 +67,8 @@ function readChain(path: Uint8Array, depth: number): Program {
   using file = openProgramFile(path);
   const { source, mode, uid, gid } = file;
   if (depth > MAX_INTERPRETERS) {
-    throw new FormatError(
-      `Cannot execute ${
-        displayPath(path)
-      }: more than ${MAX_INTERPRETERS} interpreters follow each ` +
-        "other (execve: ELOOP)",
-    );
+    const count = `more than ${MAX_INTERPRETERS} interpreters follow each other`;
+    throw new FormatError(`Cannot execute ${displayPath(path)}: ${count} (execve: ELOOP)`);
   }
   const describe = (format: Program["format"], facts: Partial<Program> = {}): Program => {
     // The kernel takes rights from the image alone: never from a script or what the shell reads.

@@ -56,8 +56,8 @@ export function parseScriptLine(head: Uint8Array): ParsedScriptLine | undefined 
   const last = HEAD_SIZE - 1;
   const newline = buffer.indexOf(NEWLINE);
   let end = newline;
-  // A newline behind a NUL is not found: strnchr() stops at the NUL.
-  if (newline === -1 || indexOrEnd(buffer, 0) < newline) {
+  // The kernel finds no newline behind a NUL; all below stops at the NUL anyway.
+  if (newline === -1) {
     const start = nextNonBlank(buffer, 2, last);
     if (start === -1 || nextTerminator(buffer, start, last) === -1) return undefined;
     end = last;

@@ -1,4 +1,3 @@
-// deno-lint-ignore-file mptcpize/start-programs-in-few-places -- only tests import this
 /**
  * What the C library and the kernel really do with a command, to compare with.
  *

@@ -1,4 +1,3 @@
-// deno-lint-ignore-file mptcpize/print-in-cli -- a test's child, which answers on its output
 /**
  * Finds commands in a process of its own, which has the working directory and the user of the test.
  *
