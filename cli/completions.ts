@@ -173,6 +173,11 @@ function fish(): string {
 
 const SHELLS: Readonly<Record<string, () => string>> = { bash, zsh, fish };
 
+/** The completion script of a shell. */
+export function completionScript(shell: "bash" | "zsh" | "fish"): string {
+  return SHELLS[shell]!();
+}
+
 /**
  * Prints the completion script of a shell.
  *

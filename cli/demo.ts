@@ -100,7 +100,7 @@ interface Round {
 
 /** The words that start a player, behind `mptcpize run` when it is to be forced. */
 function start(words: readonly string[], forced: boolean, options: Deno.CommandOptions) {
-  const own = new URL("./mptcpize.ts", import.meta.url).pathname;
+  const own = new URL(Deno.mainModule).pathname;
   const all = forced
     ? [Deno.execPath(), "run", "-qA", decodeURIComponent(own), "run", "--", ...words]
     : words;

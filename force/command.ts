@@ -45,6 +45,8 @@ export interface CommandRequest {
   readonly strict?: boolean;
   /** The soft limit of open files that the command is to have; undefined leaves it as it is. */
   readonly openFilesLimit?: number | undefined;
+  /** Whether the command is to find SIGPIPE ignored; else at its default. */
+  readonly ignoreSigpipe?: boolean;
 }
 
 /** What is known about a command, without the decision to start it. */
@@ -81,6 +83,7 @@ export interface CommandPlan extends CommandFacts {
   readonly changes: readonly VariableChange[];
   readonly warnings: readonly string[];
   readonly openFilesLimit: number | undefined;
+  readonly ignoreSigpipe: boolean;
 }
 
 /** The names that a plan may set. */
@@ -216,6 +219,7 @@ export async function planCommand(request: CommandRequest): Promise<CommandPlan>
     changes,
     warnings: planWarnings(facts, method),
     openFilesLimit: request.openFilesLimit,
+    ignoreSigpipe: request.ignoreSigpipe ?? false,
   };
 }
 

@@ -13,7 +13,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["ffi"],
   ["features"],
   ["preload", "program", "inspect", "bpf", "patch", "launcher", "systemd", "paths"],
-  ["force"],
+  ["force", "install"],
   ["mod.ts"],
   ["cli"],
 ];

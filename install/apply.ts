@@ -1,0 +1,288 @@
+/**
+ * Installing and uninstalling as plans, and carrying them out: whole or not at all.
+ *
+ * @module
+ */
+
+import { ConflictError, NotFoundError } from "../errors.ts";
+import {
+  backupName,
+  type Content,
+  contentDigest,
+  fileDigest,
+  look,
+  parentOf,
+  placeNew,
+  placeOver,
+  removeEmptyFolder,
+  removeFile,
+  stagedName,
+  translated,
+  writeNew,
+} from "./files.ts";
+import {
+  begin,
+  commit,
+  end,
+  isUnsettled,
+  makeFolder,
+  manifestPath,
+  readManifest,
+  rollBack,
+  settle,
+  type Step,
+} from "./journal.ts";
+import type { Manifest, ManifestFile } from "./manifest.ts";
+import type { InstallPlaces } from "./places.ts";
+
+/** A file that is to be installed. */
+export interface InstallFile {
+  readonly path: string;
+  readonly mode: number;
+  readonly content: Content;
+}
+
+/** What installing will do, as plain data. */
+export interface InstallPlan {
+  readonly places: InstallPlaces;
+  /** The version that is there, if one is. */
+  readonly before: string | undefined;
+  /** Whether {@linkcode settleInstall} has to undo an interrupted change first. */
+  readonly settles: boolean;
+  /** The files that are written: those that are not there already as they are to be. */
+  readonly files: readonly InstallFile[];
+  readonly manifest: Manifest;
+}
+
+const DPKG_LISTS = "/var/lib/dpkg/info";
+
+/** The Debian package that a file belongs to, if one says so. */
+function packageOf(path: string): string | undefined {
+  try {
+    for (const { name } of Deno.readDirSync(DPKG_LISTS)) {
+      if (!name.endsWith(".list")) continue;
+      const list = Deno.readTextFileSync(`${DPKG_LISTS}/${name}`);
+      if (list.split("\n").includes(path)) return name.slice(0, -".list".length);
+    }
+  } catch {
+    // No Debian, or not for us to read: no name for the message then.
+  }
+  return undefined;
+}
+
+/** Refuses to replace what is not as this installation left it; gives the digest of what is there. */
+async function checkTarget(
+  path: string,
+  before: Manifest | undefined,
+): Promise<string | undefined> {
+  const info = look(path);
+  if (info === undefined) return undefined;
+  const known = before?.files.find((file) => file.path === path);
+  if (known === undefined) {
+    const owner = packageOf(path);
+    const whose = owner === undefined ? "it is not ours" : `it belongs to the package ${owner}`;
+    throw new ConflictError(`Cannot install ${path}: it is there already, and ${whose}`, {
+      hint: "install elsewhere by `--prefix`, or remove it first",
+    });
+  }
+  const found = await fileDigest(path);
+  if (found !== known.sha256) {
+    throw new ConflictError(`Cannot replace ${path}: it was changed since it was installed`, {
+      hint: "remove it, or put it elsewhere, and install again",
+    });
+  }
+  return found;
+}
+
+/** The folders that are missing for some paths, each behind the one that it lies in. */
+function missingFolders(paths: readonly string[]): string[] {
+  const missing = new Set<string>();
+  for (const path of paths) {
+    for (let at = parentOf(path); at !== "/" && look(at) === undefined; at = parentOf(at)) {
+      missing.add(at);
+    }
+  }
+  return [...missing].sort();
+}
+
+/**
+ * Undoes a change of an installation that was interrupted, or tidies up behind a complete one.
+ *
+ * @param step for tests: called with a name before each change
+ * @throws {NotPermittedError} where a folder is not writable
+ * @throws {MptcpizeError} for whatever else keeps it from that
+ */
+export async function settleInstall(folder: string, step: Step = () => {}): Promise<void> {
+  try {
+    await settle(folder, step);
+  } catch (error) {
+    throw translated(`undo what was interrupted in ${folder}`, error, "run it again as its owner");
+  }
+}
+
+/**
+ * Plans an installation; reads, and changes nothing. Where it says `settles`, plan it again behind
+ * {@linkcode settleInstall}.
+ *
+ * @throws {ConflictError} where something stands that is not as an installation of ours left it
+ * @throws {FormatError} when the manifest that is there cannot be understood
+ */
+export async function planInstall(
+  places: InstallPlaces,
+  version: string,
+  files: readonly InstallFile[],
+): Promise<InstallPlan> {
+  const before = readManifest(places.folder);
+  const settles = isUnsettled(places.folder);
+  const paths = new Set(files.map(({ path }) => path));
+  const listed: ManifestFile[] = [];
+  const written: InstallFile[] = [];
+  for (const file of files) {
+    const { path, mode, content } = file;
+    const sha256 = await contentDigest(content);
+    listed.push({ path, sha256 });
+    // Half-done work of ours may stand there; it goes first, and then this is planned again.
+    const found = settles ? undefined : await checkTarget(path, before);
+    if (found !== sha256 || ((look(path)?.mode ?? 0) & 0o7777) !== mode) written.push(file);
+  }
+  const obsolete = (before?.files ?? []).map(({ path }) => path)
+    .filter((path) => !paths.has(path) && look(path) !== undefined);
+  if (!settles) { for (const path of obsolete) await checkTarget(path, before); }
+  const made = missingFolders([manifestPath(places.folder), ...paths]);
+  const folders = [...new Set([...before?.folders ?? [], ...made])];
+  const manifest = { version, files: listed, folders, obsolete };
+  return { places, before: before?.version, settles, files: written, manifest };
+}
+
+/**
+ * Installs: all files are written beside their places first, and get their names when all are complete.
+ * Programs that run keep the files they have. Fails without a trace, but for a process that is killed:
+ * then the next one undoes it.
+ *
+ * @param step for tests: called with a name before each change
+ * @throws {NotPermittedError} where a folder is not writable
+ * @throws {ConflictError} when something has come into the way since it was planned
+ * @throws {MptcpizeError} for whatever else fails, such as a full disk
+ */
+export async function applyInstall(
+  { places, manifest, files }: InstallPlan,
+  step: Step = () => {},
+): Promise<void> {
+  const { folder } = places;
+  const hint = Deno.uid() === 0
+    ? "nothing was changed"
+    : "nothing was changed; `mptcpize install --user` needs no root";
+  try {
+    begin(folder, manifest, step);
+    try {
+      change(files, manifest, step);
+    } catch (error) {
+      await rollBack(folder, manifest, () => {});
+      throw error;
+    }
+    commit(folder, manifest, step);
+  } catch (error) {
+    throw translated(`install to ${folder}`, error, hint);
+  }
+}
+
+function change(files: readonly InstallFile[], manifest: Manifest, step: Step): void {
+  for (const path of manifest.folders) {
+    if (look(path) !== undefined) continue;
+    step(`make ${path}`);
+    makeFolder(path);
+  }
+  for (const { path, content, mode } of files) {
+    step(`write ${stagedName(path)}`);
+    writeNew(stagedName(path), content, mode);
+  }
+  for (const { path } of files) {
+    step(`name ${path}`);
+    if (look(path) === undefined) placeNew(stagedName(path), path);
+    else placeOver(stagedName(path), path);
+  }
+  for (const path of manifest.obsolete) {
+    step(`take away ${path}`);
+    Deno.renameSync(path, backupName(path));
+  }
+}
+
+/** What uninstalling will do, as plain data. */
+export interface UninstallPlan {
+  readonly folder: string;
+  readonly version: string;
+  /** Files that are as they were installed. */
+  readonly files: readonly string[];
+  /** Files that were changed since, and stay. */
+  readonly changed: readonly string[];
+  /** Folders that go if nothing else lies in them. */
+  readonly folders: readonly string[];
+  /** Whether an interrupted change is undone first. */
+  readonly settles: boolean;
+}
+
+/**
+ * Plans to remove an installation; reads, and changes nothing. Undefined where only the leftovers of an
+ * interrupted one are there.
+ *
+ * @throws {NotFoundError} when there is none
+ * @throws {FormatError} when its manifest cannot be understood
+ */
+export async function planUninstall(folder: string): Promise<UninstallPlan | undefined> {
+  const manifest = readManifest(folder);
+  const settles = isUnsettled(folder);
+  if (manifest === undefined) {
+    if (settles) return undefined;
+    throw new NotFoundError(`Cannot uninstall from ${folder}: there is no installation`, {
+      tried: [manifestPath(folder)],
+      hint: "name its place by `--prefix` or `--user`",
+    });
+  }
+  const there = manifest.files.filter(({ path }) => look(path) !== undefined);
+  const found = await Promise.all(
+    there.map(async ({ path, sha256 }) => ({ path, same: await fileDigest(path) === sha256 })),
+  );
+  return {
+    folder,
+    version: manifest.version,
+    files: found.filter(({ same }) => same).map(({ path }) => path),
+    changed: found.filter(({ same }) => !same).map(({ path }) => path),
+    folders: manifest.folders,
+    settles,
+  };
+}
+
+/**
+ * Uninstalls what is there: undoes an interrupted change, then removes what the manifest lists.
+ *
+ * The manifest goes last: a process that is killed leaves what the next one can finish.
+ *
+ * @param step for tests: called with a name before each change
+ * @returns the plan that was carried out; undefined if there were only leftovers
+ * @throws {NotPermittedError} where a folder is not writable
+ * @throws {MptcpizeError} for whatever else fails
+ */
+export async function applyUninstall(
+  folder: string,
+  step: Step = () => {},
+): Promise<UninstallPlan | undefined> {
+  try {
+    const unsettled = isUnsettled(folder);
+    await settle(folder, step);
+    if (unsettled && readManifest(folder) === undefined) return undefined;
+    const plan = (await planUninstall(folder))!;
+    for (const path of plan.files.toReversed()) {
+      step(`remove ${path}`);
+      removeFile(path);
+    }
+    for (const path of plan.folders.toReversed()) {
+      if (path === folder || folder.startsWith(`${path}/`)) continue;
+      step(`remove ${path}`);
+      removeEmptyFolder(path);
+    }
+    end(folder, manifestPath(folder), plan.folders, step);
+    return plan;
+  } catch (error) {
+    throw translated(`uninstall from ${folder}`, error, "run it again as who installed it");
+  }
+}

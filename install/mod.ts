@@ -1,0 +1,21 @@
+/**
+ * How does mptcpize come onto a machine as a program, and leave it again without a trace?
+ *
+ * @module
+ */
+
+export {
+  applyInstall,
+  applyUninstall,
+  type InstallFile,
+  type InstallPlan,
+  planInstall,
+  planUninstall,
+  settleInstall,
+  type UninstallPlan,
+} from "./apply.ts";
+export { type Content } from "./files.ts";
+export { type Step } from "./journal.ts";
+export { type Manifest, type ManifestFile } from "./manifest.ts";
+export { checkPlaces, findPlaces, type InstallPlaces, type PlaceRequest } from "./places.ts";
+export { collectFiles, type InstallTexts, ownFolder } from "./source.ts";
