@@ -4,7 +4,7 @@
  * @module
  */
 
-import { NotFoundError, NotPermittedError, SyscallError, UsageError } from "../mod.ts";
+import { FormatError, NotFoundError, NotPermittedError, SyscallError, UsageError } from "../mod.ts";
 
 /**
  * The exit status for an error: 1, or 2 for words that make no sense.
@@ -15,7 +15,7 @@ import { NotFoundError, NotPermittedError, SyscallError, UsageError } from "../m
 export function exitStatus(command: string | undefined, error: unknown): number {
   if (command !== "run") return error instanceof UsageError ? 2 : 1;
   if (error instanceof NotFoundError) return 127;
-  if (error instanceof NotPermittedError) return 126;
+  if (error instanceof NotPermittedError || error instanceof FormatError) return 126;
   // As env(1): ENOENT is "not found", another error of the exec family "cannot be executed".
   if (error instanceof SyscallError && error.call.startsWith("exec")) {
     return error.code === "ENOENT" ? 127 : 126;

@@ -16,7 +16,7 @@ Deno.test("exitStatus() keeps the statuses of env(1) for run, and 1 and 2 for th
     const [error, run, other] of [
       [new UsageError(""), 125, 2],
       [new NotSupportedError(""), 125, 1],
-      [new FormatError(""), 125, 1],
+      [new FormatError(""), 126, 1],
       [new Error(""), 125, 1],
       [new NotFoundError(""), 127, 1],
       [new NotPermittedError(""), 126, 1],

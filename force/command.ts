@@ -4,9 +4,10 @@
  * @module
  */
 
-import { FormatError, NotSupportedError, UsageError } from "../errors.ts";
+import { NotSupportedError, UsageError } from "../errors.ts";
 import { type Feature, probeMptcp } from "../features/mod.ts";
 import {
+  encodeByteString,
   type Environment,
   findLibrary,
   forceEnvironment,
@@ -14,13 +15,7 @@ import {
   isLibraryMachine,
   type LibraryPlace,
 } from "../preload/mod.ts";
-import {
-  findCommand,
-  type FoundCommand,
-  imageOf,
-  type Program,
-  readProgram,
-} from "../program/mod.ts";
+import { findCommand, imageOf, type Program } from "../program/mod.ts";
 import {
   type Choice,
   chooseMethod,
@@ -93,10 +88,12 @@ const VARIABLES = ["LD_PRELOAD", "GODEBUG", "MPTCPIZE_DEBUG", "MPTCPIZE_STRICT"]
 function readCommand(
   command: Uint8Array,
   environment: Environment,
-  insisted: boolean,
 ): CommandFacts & { path: Uint8Array } {
-  const found = findCommand(command, getVariable(environment, "PATH"));
-  const program = insisted ? readAnyProgram(found) : readProgram(found.bytes);
+  const searched = getVariable(environment, "PATH");
+  const { program, bytes } = findCommand(
+    command,
+    searched === undefined ? undefined : encodeByteString(searched),
+  );
   const image = imageOf(program);
   const choice = chooseMethod({
     program: image,
@@ -110,27 +107,8 @@ function readCommand(
     choice,
     mptcp: probeMptcp(),
     notes: programNotes(program),
-    path: found.bytes,
+    path: bytes,
   };
-}
-
-/** A program as far as it can be understood: the kernel may start what makes no sense here. */
-function readAnyProgram(found: FoundCommand): Program {
-  try {
-    return readProgram(found.bytes);
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    return {
-      path: found.path,
-      format: "unknown",
-      unreadable: true,
-      setUid: false,
-      setGid: false,
-      fileCapabilities: false,
-      ownerUid: 0,
-      ownerGid: 0,
-    };
-  }
 }
 
 /** The machine whose library a command needs; this machine's where the file does not tell. */
@@ -147,7 +125,7 @@ function libraryMachine(image: Program) {
  * @throws {FormatError} when its file makes no sense
  */
 export function explainCommand(request: CommandRequest): CommandFacts {
-  return readCommand(firstWord(request), request.environment, false);
+  return readCommand(firstWord(request), request.environment);
 }
 
 function firstWord(request: CommandRequest): Uint8Array {
@@ -176,12 +154,12 @@ function firstWord(request: CommandRequest): Uint8Array {
  * @throws {NotPermittedError} when it is there and cannot be executed
  * @throws {NotSupportedError} when no method reaches it and none was insisted on, or when the library
  * has no safe place
- * @throws {FormatError} when its file makes no sense and no method was insisted on
+ * @throws {FormatError} when its file makes no sense to the kernel either
  */
 export async function planCommand(request: CommandRequest): Promise<CommandPlan> {
   const { environment, debug = false, strict = false } = request;
   const asked = request.method === "auto" ? undefined : request.method;
-  const { path, ...facts } = readCommand(firstWord(request), environment, asked !== undefined);
+  const { path, ...facts } = readCommand(firstWord(request), environment);
   const method = asked ?? facts.choice.method;
   if (method === undefined) {
     throw new NotSupportedError(

@@ -43,7 +43,8 @@ const NEWLINE = 0x0a;
 const decoder = new TextDecoder();
 
 /**
- * Parses the record of the Go linker; undefined if the program has none, so is not written in Go.
+ * Parses the record of the Go linker, or what its table of lines tells where that is missing; undefined
+ * if there is neither, so the program is not written in Go.
  *
  * A record that cannot be followed still tells that it is Go: its version is then `unknown`, or
  * `before go1.18` with that last release where the form of the record tells so much.
@@ -58,13 +59,37 @@ const decoder = new TextDecoder();
 export function parseGoBuild(file: ElfFile): GoBuild | undefined {
   const section = findSection(file, ".go.buildinfo");
   const where = section ?? (file.sectionTable === undefined ? firstData(file) : undefined);
-  if (where === undefined) return undefined;
-  const at = findMagic(file.source, where);
-  if (at === undefined) return undefined;
+  const at = where && findMagic(file.source, where);
+  if (at === undefined) return parseLineTable(file);
   const header = file.source.read(at, HEADER_SIZE);
   if (header.length < HEADER_SIZE) return undefined;
   if (((header[15] ?? 0) & FLAG_INLINE_STRINGS) !== 0) return parseInline(file.source, at);
   return parsePointers(file, header);
+}
+
+/**
+ * What the table of functions and lines tells, which the runtime needs itself: esbuild, for one, comes
+ * without the linker's record.
+ *
+ * Layout: section `.gopclntab`, position-independent `.data.rel.ro.gopclntab`: u32 magic.
+ *
+ * Source: Go 1.26, src/debug/gosym/pclntab.go.
+ */
+function parseLineTable(file: ElfFile): GoBuild | undefined {
+  const table = findSection(file, ".gopclntab") ??
+    findSection(file, ".data.rel.ro.gopclntab");
+  const bytes = table && file.source.read(table.offset, 4);
+  if (bytes?.length !== 4) return undefined;
+  switch (viewOf(bytes).getUint32(0, file.elf.endian === "little")) {
+    case 0xfffffff1:
+      return { version: "go1.20 or newer" };
+    case 0xfffffff0: // 1.18
+    case 0xfffffffa: // 1.16
+    case 0xfffffffb: // 1.2
+      return { ...goBuild("before go1.20"), release: { major: 1, minor: 19 } };
+    default:
+      return undefined;
+  }
 }
 
 function firstData(file: ElfFile): Extent | undefined {

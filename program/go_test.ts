@@ -40,6 +40,23 @@ Deno.test("parseGoBuild() is undefined when a program is not written in Go", () 
   equal(parse(goProgram(new Uint8Array())), undefined);
 });
 
+Deno.test("parseGoBuild() goes by the table of lines when the record is missing", () => {
+  const table = (magic: number, section: string, plan: ElfPlan = X86) => {
+    const data = new Uint8Array(64);
+    new DataView(data.buffer).setUint32(0, magic, plan.endian !== "big");
+    return parse(buildElf({ ...plan, data, section }));
+  };
+  equal(table(0xfffffff1, ".gopclntab")?.version, "go1.20 or newer");
+  equal(table(0xfffffff1, ".gopclntab")?.release, undefined);
+  equal(table(0xfffffff1, ".data.rel.ro.gopclntab")?.version, "go1.20 or newer");
+  for (const magic of [0xfffffff0, 0xfffffffa, 0xfffffffb]) {
+    deepEqual(table(magic, ".gopclntab")?.release, { major: 1, minor: 19 });
+  }
+  equal(table(0xfffffff2, ".gopclntab"), undefined);
+  equal(table(0xfffffff1, ".rodata"), undefined);
+  equal(parse(buildElf({ ...X86, data: new Uint8Array(3), section: ".gopclntab" })), undefined);
+});
+
 Deno.test("parseGoBuild() reads captured programs as `go version -m` does", () => {
   const tool = { mainPackage: "example.org/tool", mainModule: "example.org/tool" };
   const baked = "asynctimerchan=1,gotypesalias=0,httplaxcontentlength=1,httpmuxgo121=1," +

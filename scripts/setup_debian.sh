@@ -5,7 +5,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${MPTCPIZE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mptcpize}
-esbuild_version=0.25.10
+esbuild_version=0.28.2
 go_version=1.23
 
 say() { printf 'setup: %s\n' "$*"; }
