@@ -120,7 +120,12 @@ ${
   }
   esac
 }
-compdef _mptcpize mptcpize
+# Autoloaded from a folder of completions it is called, sourced it is named.
+if [[ $funcstack[1] == _mptcpize ]]; then
+  _mptcpize "$@"
+else
+  compdef _mptcpize mptcpize
+fi
 `;
 }
 

@@ -78,6 +78,7 @@ export interface CommandPlan extends CommandFacts {
   readonly changes: readonly VariableChange[];
   readonly warnings: readonly string[];
   readonly openFilesLimit: number | undefined;
+  /** Whether the command finds SIGPIPE ignored. */
   readonly ignoreSigpipe: boolean;
 }
 

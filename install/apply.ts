@@ -37,13 +37,17 @@ import type { InstallPlaces } from "./places.ts";
 
 /** A file that is to be installed. */
 export interface InstallFile {
+  /** Where it is put: absolute. */
   readonly path: string;
+  /** Its permission bits. */
   readonly mode: number;
+  /** What it consists of. */
   readonly content: Content;
 }
 
 /** What installing will do, as plain data. */
 export interface InstallPlan {
+  /** Where it is installed. */
   readonly places: InstallPlaces;
   /** The version that is there, if one is. */
   readonly before: string | undefined;
@@ -51,6 +55,7 @@ export interface InstallPlan {
   readonly settles: boolean;
   /** The files that are written: those that are not there already as they are to be. */
   readonly files: readonly InstallFile[];
+  /** What will be there then. */
   readonly manifest: Manifest;
 }
 
@@ -209,7 +214,9 @@ function change(files: readonly InstallFile[], manifest: Manifest, step: Step): 
 
 /** What uninstalling will do, as plain data. */
 export interface UninstallPlan {
+  /** The folder of the installation. */
   readonly folder: string;
+  /** The version that is there. */
   readonly version: string;
   /** Files that are as they were installed. */
   readonly files: readonly string[];

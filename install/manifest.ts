@@ -8,6 +8,7 @@ import { FormatError } from "../errors.ts";
 
 /** A file of an installation. */
 export interface ManifestFile {
+  /** Where it is: absolute. */
   readonly path: string;
   /** SHA-256 of its content, in hexadecimal digits. */
   readonly sha256: string;
@@ -17,6 +18,7 @@ export interface ManifestFile {
 export interface Manifest {
   /** The version of mptcpize. */
   readonly version: string;
+  /** All its files, but for the manifest itself. */
   readonly files: readonly ManifestFile[];
   /** The folders that were made for it, each behind the one that it lies in. */
   readonly folders: readonly string[];
