@@ -45,6 +45,12 @@ export interface InstallFile {
   readonly content: Content;
 }
 
+/** A file that is to be written. */
+export interface PlannedFile extends InstallFile {
+  /** Whether it replaces one of the version before; else nothing may stand there. */
+  readonly replaces: boolean;
+}
+
 /** What installing will do, as plain data. */
 export interface InstallPlan {
   /** Where it is installed. */
@@ -54,7 +60,7 @@ export interface InstallPlan {
   /** Whether {@linkcode settleInstall} has to undo an interrupted change first. */
   readonly settles: boolean;
   /** The files that are written: those that are not there already as they are to be. */
-  readonly files: readonly InstallFile[];
+  readonly files: readonly PlannedFile[];
   /** What will be there then. */
   readonly manifest: Manifest;
 }
@@ -141,20 +147,22 @@ export async function planInstall(
   const settles = isUnsettled(places.folder);
   const paths = new Set(files.map(({ path }) => path));
   const listed: ManifestFile[] = [];
-  const written: InstallFile[] = [];
+  const written: PlannedFile[] = [];
   for (const file of files) {
     const { path, mode, content } = file;
     const sha256 = await contentDigest(content);
     listed.push({ path, sha256 });
     // Half-done work of ours may stand there; it goes first, and then this is planned again.
     const found = settles ? undefined : await checkTarget(path, before);
-    if (found !== sha256 || ((look(path)?.mode ?? 0) & 0o7777) !== mode) written.push(file);
+    if (found === sha256 && ((look(path)?.mode ?? 0) & 0o7777) === mode) continue;
+    written.push({ ...file, replaces: found !== undefined });
   }
   const obsolete = (before?.files ?? []).map(({ path }) => path)
     .filter((path) => !paths.has(path) && look(path) !== undefined);
   if (!settles) { for (const path of obsolete) await checkTarget(path, before); }
   const made = missingFolders([manifestPath(places.folder), ...paths]);
-  const folders = [...new Set([...before?.folders ?? [], ...made])];
+  const kept = (before?.folders ?? []).filter((path) => look(path) !== undefined);
+  const folders = [...kept, ...made];
   const manifest = { version, files: listed, folders, obsolete };
   return { places, before: before?.version, settles, files: written, manifest };
 }
@@ -191,7 +199,7 @@ export async function applyInstall(
   }
 }
 
-function change(files: readonly InstallFile[], manifest: Manifest, step: Step): void {
+function change(files: readonly PlannedFile[], manifest: Manifest, step: Step): void {
   for (const path of manifest.folders) {
     if (look(path) !== undefined) continue;
     step(`make ${path}`);
@@ -201,10 +209,10 @@ function change(files: readonly InstallFile[], manifest: Manifest, step: Step): 
     step(`write ${stagedName(path)}`);
     writeNew(stagedName(path), content, mode);
   }
-  for (const { path } of files) {
+  for (const { path, replaces } of files) {
     step(`name ${path}`);
-    if (look(path) === undefined) placeNew(stagedName(path), path);
-    else placeOver(stagedName(path), path);
+    if (replaces) placeOver(stagedName(path), path);
+    else placeNew(stagedName(path), path);
   }
   for (const path of manifest.obsolete) {
     step(`take away ${path}`);

@@ -49,10 +49,16 @@ function readList(path: string): Manifest | undefined {
   return look(path) === undefined ? undefined : parseManifest(Deno.readTextFileSync(path), path);
 }
 
+/** The paths that may have had another file before. */
+function backedUp(manifest: Manifest): string[] {
+  return [...manifest.files.map(({ path }) => path), ...manifest.obsolete];
+}
+
 /** Whether something was interrupted here, or left to be tidied up. */
 export function isUnsettled(folder: string): boolean {
-  const leftover = (readManifest(folder)?.files ?? [])
-    .some(({ path }) => look(backupName(path)) !== undefined);
+  const manifest = readManifest(folder);
+  const leftover = manifest !== undefined &&
+    backedUp(manifest).some((path) => look(backupName(path)) !== undefined);
   return leftover || look(journalPath(folder)) !== undefined ||
     look(newJournalPath(folder)) !== undefined ||
     look(shadowOf(topmostMissing(folder) ?? folder)) !== undefined;
@@ -142,7 +148,7 @@ export function commit(folder: string, journal: Manifest, step: Step): void {
 
 /** Removes what was kept aside for going back. */
 function tidyUp(manifest: Manifest, step: Step): void {
-  for (const path of [...manifest.files.map(({ path }) => path), ...manifest.obsolete]) {
+  for (const path of backedUp(manifest)) {
     if (look(backupName(path)) === undefined) continue;
     step(`remove ${backupName(path)}`);
     removeFile(backupName(path));

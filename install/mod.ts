@@ -10,6 +10,7 @@ export {
   type InstallFile,
   type InstallPlan,
   planInstall,
+  type PlannedFile,
   planUninstall,
   settleInstall,
   type UninstallPlan,

@@ -37,9 +37,11 @@ static const char *exec_error(long result)
 }
 
 /*
- * The runtime ignores SIGPIPE and raises the limit of open files, and cannot tell afterwards what
- * they were: so it is told, in the last entry of the environment, which cli/env.ts takes out again
- * together with the one before it.
+ * What the command line is told in the first entries of its environment, where nothing of the
+ * caller's comes before them; cli/env.ts takes them out again. The runtime ignores SIGPIPE and
+ * raises the limit of open files, and cannot tell afterwards what they were. It is to keep no
+ * cache: neither litter in the caller's home, nor code from there for root. And it is to ask nobody
+ * for updates.
  */
 static void describe_start(char *room)
 {
@@ -58,9 +60,7 @@ _Noreturn void hand_over(const struct start *start)
 	char deno[FOLDER_ROOM + 64];
 	char cli[FOLDER_ROOM + 64];
 	char described[96];
-	const char *const words[] = {
-		deno, "run", "-qA", "--no-config", "--no-code-cache", cli, 0
-	};
+	const char *const words[] = { deno, "run", "-qA", "--no-config", cli, 0 };
 	const char **argv, **envp;
 	u64 count = 0;
 	long memory;
@@ -89,12 +89,12 @@ _Noreturn void hand_over(const struct start *start)
 		argv[count++] = start->argv[at];
 	argv[count++] = 0;
 	envp = argv + count;
-	count = 0;
-	for (; start->envp[count] != 0; count++)
-		envp[count] = start->envp[count];
-	envp[count++] = "DENO_NO_UPDATE_CHECK=1";
-	envp[count++] = described;
-	envp[count] = 0;
+	envp[0] = described;
+	envp[1] = "DENO_DIR=/dev/null";
+	envp[2] = "DENO_NO_UPDATE_CHECK=1";
+	for (count = 0; start->envp[count] != 0; count++)
+		envp[count + 3] = start->envp[count];
+	envp[count + 3] = 0;
 	fail(start, "start the command line", exec_error(kernel_execve(deno, argv, envp)),
 	     "install mptcpize again");
 }

@@ -246,7 +246,7 @@ export class World implements AsyncDisposable {
 
   /** What the command line makes of a case, started without the launcher. */
   byCommandLine(given: Case): Promise<Outcome> {
-    const deno = [`${this.folder}/deno`, "run", "-qA", "--no-config", "--no-code-cache"];
+    const deno = [`${this.folder}/deno`, "run", "-qA", "--no-config"];
     return this.start([...deno, `${this.folder}/mptcpize.js`, ...given.words], given);
   }
 
