@@ -14,7 +14,9 @@ export const METHODS: readonly Method[] = ["preload", "godebug"];
 
 /** Whether one method reaches a program, and why. */
 export interface Reach {
+  /** The method that this is about. */
   readonly method: Method;
+  /** Whether it makes the program's own sockets MPTCP sockets. */
   readonly reaches: boolean;
   /** A clause that goes with either answer, without a final period. */
   readonly reason: string;

@@ -14,7 +14,7 @@
 #include "kernel.h"
 
 /* Untouched pages cost nothing; an entry is looked for in one window of them. */
-enum { REMEMBERED = 8192, WINDOW = 8 };
+enum { REMEMBERED = 32768, WINDOW = 8, TRIES = 3 };
 
 static struct { u64 sealed, value; } remembered[REMEMBERED];
 
@@ -81,8 +81,12 @@ static void remember(u64 key, u64 value) {
     }
     if (chosen == REMEMBERED)
         chosen = window + (key >> 32) % WINDOW;
-    put_at(chosen, key, value);
-    forget(key, chosen);
+    for (int i = 0; i < TRIES; i++) {
+        put_at(chosen, key, value);
+        forget(key, chosen);
+        if (key_at(chosen, &other) == key)
+            break; /* else a signal handler has written in between, here or elsewhere */
+    }
     __atomic_store_n(&has_remembered, 1, __ATOMIC_RELAXED);
 }
 
