@@ -6,14 +6,12 @@
 
 import { ConflictError, NotSupportedError } from "../errors.ts";
 import type { InstallFile } from "./apply.ts";
+import { indexOfBytes, LAUNCHER_MARK } from "../program/mod.ts";
 import { bundle } from "./bundle.ts";
 import type { InstallPlaces } from "./places.ts";
 
 /** The machines that there are native files for. */
 const MACHINES = ["x86_64", "aarch64"];
-/** The mark before the place for the folder: struct slot in launcher/launcher.h, launcher/main.c. */
-const SLOT_MAGIC = "mptcpize launcher slot\n\0\0";
-const SLOT_MAGIC_SIZE = 24;
 const FOLDER_ROOM = 1024;
 
 /** Where the files of this very program lie. */
@@ -54,17 +52,6 @@ export function ownFolder(): string | undefined {
   return own.endsWith(".ts") ? undefined : Deno.realPathSync(own.slice(0, own.lastIndexOf("/")));
 }
 
-function indexOfBytes(bytes: Uint8Array, wanted: Uint8Array, from: number): number {
-  for (
-    let at = bytes.indexOf(wanted[0]!, from);
-    at !== -1;
-    at = bytes.indexOf(wanted[0]!, at + 1)
-  ) {
-    if (wanted.every((byte, index) => bytes[at + index] === byte)) return at;
-  }
-  return -1;
-}
-
 /**
  * A launcher that knows its folder: its copy of the path is written behind the mark.
  *
@@ -76,17 +63,17 @@ export function fillLauncher(
   launcher: Uint8Array<ArrayBuffer>,
   folder: string,
 ): Uint8Array<ArrayBuffer> {
-  const mark = new TextEncoder().encode(SLOT_MAGIC).subarray(0, SLOT_MAGIC_SIZE);
+  const mark = LAUNCHER_MARK;
   const path = new TextEncoder().encode(folder);
-  const at = indexOfBytes(launcher, mark, 0);
+  const at = indexOfBytes(launcher, mark);
   if (at === -1 || indexOfBytes(launcher, mark, at + 1) !== -1 || path.length >= FOLDER_ROOM) {
     throw new ConflictError("Cannot prepare the launcher: it has no place for its folder", {
       hint: "`deno task build` makes it",
     });
   }
   const filled = launcher.slice();
-  filled.fill(0, at + SLOT_MAGIC_SIZE, at + SLOT_MAGIC_SIZE + FOLDER_ROOM);
-  filled.set(path, at + SLOT_MAGIC_SIZE);
+  filled.fill(0, at + mark.length, at + mark.length + FOLDER_ROOM);
+  filled.set(path, at + mark.length);
   return filled;
 }
 

@@ -57,9 +57,9 @@ static bool read_at(const struct file *file, void *to, u64 size, u64 offset) {
 }
 
 /*
- * Whether a section bears the name that the Go linker gives its record. Sought in the names alone:
- * found there it may be Go, and not found there the reference finds no such section either.
- * Overwrites the head, to touch no more memory than that.
+ * Whether a section bears a name that the Go linker gives, of its record or its table of lines.
+ * Sought in the names alone: found there it may be Go, and not found there the reference finds no
+ * such section either. Overwrites the head, to touch no more memory than that.
  */
 static bool may_be_go(struct file *file, u64 sections, u64 count, u64 names_index) {
     u64 names_at, size, end, start;
@@ -84,7 +84,8 @@ static bool may_be_go(struct file *file, u64 sections, u64 count, u64 names_inde
             return true;
         start = names_at;
     }
-    return bytes_contain(file->head + (names_at - start), size, ".go.buildinfo");
+    return bytes_contain(file->head + (names_at - start), size, ".go.buildinfo") ||
+           bytes_contain(file->head + (names_at - start), size, ".gopclntab");
 }
 
 static enum verdict examine_elf(struct file *file) {
@@ -114,7 +115,8 @@ static enum verdict examine_elf(struct file *file) {
             return UNSURE;
         return PLAIN;
     }
-    return UNSURE;
+    /* Static, and reached all the same: a launcher of ours forces what it starts. */
+    return bytes_contain(file->head, file->filled, (const char *)slot.magic) ? PLAIN : UNSURE;
 }
 
 /* The interpreter of a `#!` line that ends within the bytes that the kernel reads. */

@@ -235,7 +235,7 @@ Deno.test({
   fn: async () => {
     const here = await world();
     for (const version of Object.keys(GO)) {
-      for (const mode of ["exe", "pie"]) {
+      for (const mode of ["exe", "pie", "bare"]) {
         const path = here.path(`go-${version}-${mode}`);
         if (exists(path)) await same({ words: ["run", path], environment: [HOME] }, false);
       }

@@ -235,8 +235,8 @@ Deno.test({
       new TextDecoder().decode((await inQemu(own, "run", ...words).output()).stdout);
     const shown = await out("-d", `${folder}/show`, "x");
     match(shown, /^word 78$/m);
-    // QEMU hands the environment over in an order of its own.
-    deepStrictEqual(entries(shown).sort(), [
+    // QEMU hands the environment over in an order of its own; the shell before it sets PWD.
+    deepStrictEqual(entries(shown).filter((entry) => !entry.startsWith("PWD=")).sort(), [
       "A=1",
       "GODEBUG=multipathtcp=1",
       `LD_PRELOAD=${library}`,

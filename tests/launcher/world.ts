@@ -194,6 +194,11 @@ export class World implements AsyncDisposable {
           },
         );
       }
+      // Without its record, it is still known by its table of lines.
+      const bytes = Deno.readFileSync(this.path(`go-${version}-pie`));
+      const name = decodeByteString(bytes).lastIndexOf("\0.go.buildinfo\0");
+      bytes[name + 2] = 0x78;
+      Deno.writeFileSync(this.path(`go-${version}-bare`), bytes, { mode: 0o755 });
     }
   }
 
