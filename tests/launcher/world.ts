@@ -70,10 +70,15 @@ export class World implements AsyncDisposable {
     const root = Deno.makeTempDirSync({ prefix: "mptcpize-launcher-" });
     Deno.chmodSync(root, 0o755);
     const world = new World(Deno.realPathSync(root));
-    const places = { prefix: `${world.root}/prefix`, folder: world.folder };
-    await applyInstall(await planInstall(places, "0.0.0", await collectFiles(places, {})));
-    await world.#buildPrograms();
-    world.#buildTelling();
+    try {
+      const places = { prefix: `${world.root}/prefix`, folder: world.folder };
+      await applyInstall(await planInstall(places, "0.0.0", await collectFiles(places, {})));
+      await world.#buildPrograms();
+      world.#buildTelling();
+    } catch (error) {
+      await world[Symbol.asyncDispose]();
+      throw error;
+    }
     return world;
   }
 
