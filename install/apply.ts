@@ -10,6 +10,7 @@ import {
   type Content,
   contentDigest,
   fileDigest,
+  lockFolder,
   look,
   parentOf,
   placeNew,
@@ -121,10 +122,12 @@ function missingFolders(paths: readonly string[]): string[] {
  *
  * @param step for tests: called with a name before each change
  * @throws {NotPermittedError} where a folder is not writable
+ * @throws {ConflictError} while another process is at it
  * @throws {MptcpizeError} for whatever else keeps it from that
  */
 export async function settleInstall(folder: string, step: Step = () => {}): Promise<void> {
   try {
+    using _lock = lockFolder(folder);
     await settle(folder, step);
   } catch (error) {
     throw translated(`undo what was interrupted in ${folder}`, error, "run it again as its owner");
@@ -174,7 +177,8 @@ export async function planInstall(
  *
  * @param step for tests: called with a name before each change
  * @throws {NotPermittedError} where a folder is not writable
- * @throws {ConflictError} when something has come into the way since it was planned
+ * @throws {ConflictError} when something has come into the way since it was planned, or another process is
+ * at it
  * @throws {MptcpizeError} for whatever else fails, such as a full disk
  */
 export async function applyInstall(
@@ -186,7 +190,8 @@ export async function applyInstall(
     ? "nothing was changed"
     : "nothing was changed; `mptcpize install --user` needs no root";
   try {
-    begin(folder, manifest, step);
+    using _lock = lockFolder(folder);
+    using _made = begin(folder, manifest, step);
     try {
       change(files, manifest, step);
     } catch (error) {
@@ -275,6 +280,7 @@ export async function planUninstall(folder: string): Promise<UninstallPlan | und
  * @param step for tests: called with a name before each change
  * @returns the plan that was carried out; undefined if there were only leftovers
  * @throws {NotPermittedError} where a folder is not writable
+ * @throws {ConflictError} while another process is at it
  * @throws {MptcpizeError} for whatever else fails
  */
 export async function applyUninstall(
@@ -282,6 +288,7 @@ export async function applyUninstall(
   step: Step = () => {},
 ): Promise<UninstallPlan | undefined> {
   try {
+    using _lock = lockFolder(folder);
     const unsettled = isUnsettled(folder);
     await settle(folder, step);
     if (unsettled && readManifest(folder) === undefined) return undefined;

@@ -191,3 +191,30 @@ Deno.test("planUninstall() knows no installation where none is", async () => {
     deepStrictEqual(Object.keys(readTree(root)), [""]);
   });
 });
+
+Deno.test("applyInstall() and applyUninstall() refuse while another process is at it", async () => {
+  await inFolder(async (root) => {
+    const folder = `${root}/p/lib/mptcpize`;
+    const tries: Promise<void>[] = [];
+    const meanwhile = () => {
+      tries.push(rejects(install(`${root}/p`, "1"), ConflictError));
+      tries.push(rejects(settleInstall(folder), ConflictError));
+    };
+    // At the first step nothing is there yet; at the other the folder has its name.
+    await install(`${root}/p`, "1", (name) => {
+      if (name === `make ${root}/.mptcpize.new` || name === `name ${root}/p/bin/mptcpize`) {
+        meanwhile();
+      }
+    });
+    await Promise.all(tries);
+    strictEqual(tries.length, 4);
+    await uninstall(`${root}/p`, (name) => {
+      if (name.endsWith("/bin/mptcpize")) {
+        tries.push(rejects(uninstall(`${root}/p`), ConflictError));
+      }
+    });
+    await Promise.all(tries);
+    strictEqual(tries.length, 5);
+    deepStrictEqual(Object.keys(readTree(root)), [""]);
+  });
+});

@@ -11,6 +11,7 @@
 import {
   backupName,
   fileDigest,
+  lockFolder,
   look,
   parentOf,
   removeEmptyFolder,
@@ -97,8 +98,12 @@ export async function settle(folder: string, step: Step): Promise<void> {
   if (manifest !== undefined) tidyUp(manifest, step);
 }
 
-/** Writes the journal, together with the folder for it where that is missing. */
-export function begin(folder: string, journal: Manifest, step: Step): void {
+/**
+ * Writes the journal, together with the folder for it where that is missing.
+ *
+ * @returns a lock of a folder that was made; one that was there is the caller's to lock
+ */
+export function begin(folder: string, journal: Manifest, step: Step): Disposable | undefined {
   const text = encodeManifest(journal);
   const top = topmostMissing(folder);
   if (top === undefined) {
@@ -106,7 +111,7 @@ export function begin(folder: string, journal: Manifest, step: Step): void {
     writeText(newJournalPath(folder), text);
     step("name the journal");
     Deno.renameSync(newJournalPath(folder), journalPath(folder));
-    return;
+    return undefined;
   }
   const shadow = shadowOf(top);
   const inside = shadow + folder.slice(top.length);
@@ -122,7 +127,10 @@ export function begin(folder: string, journal: Manifest, step: Step): void {
   step("write the journal");
   writeText(journalPath(inside), text);
   step(`name ${top}`);
+  // Before it can be seen: another process would take the journal for one of the dead.
+  const lock = lockFolder(inside);
   Deno.renameSync(shadow, top);
+  return lock;
 }
 
 /** Makes a folder that everybody can read, whatever the umask is. */

@@ -5,8 +5,8 @@ static void say(const char *text) {
     syscall4(SYS_write, 2, (long)text, (long)text_length(text), 0);
 }
 
-/* One error and a hint in the form of cli/main.ts, with its exit status. */
-_Noreturn void fail(const struct start *start, const char *what, const char *why,
+/* One error and a hint in the form of cli/main.ts, with its exit status: another one for `run`. */
+_Noreturn void fail(const struct start *start, int run_status, const char *what, const char *why,
                     const char *hint) {
     bool run = start->argc > 1 && text_equal(start->argv[1], "run");
 
@@ -18,7 +18,7 @@ _Noreturn void fail(const struct start *start, const char *what, const char *why
     say(hint);
     say("\n");
     for (;;)
-        syscall4(SYS_exit_group, run ? 125 : 1, 0, 0, 0);
+        syscall4(SYS_exit_group, run ? run_status : 1, 0, 0, 0);
 }
 
 static const char *exec_error(long result) {
@@ -59,12 +59,12 @@ _Noreturn void hand_over(const struct start *start) {
     const char *const words[] = {deno, "run", "-qA", "--no-config", cli, 0};
     const char **argv, **envp;
     u64 count = 0;
-    long memory;
+    long memory, error;
 
     append(append(deno, start->folder), DENO_BELOW);
     append(append(cli, start->folder), CLI_BELOW);
     if (others_may_write(deno) || others_may_write(cli))
-        fail(start, "start the command line",
+        fail(start, 125, "start the command line",
              "its files are missing, or another user could replace them", "install mptcpize again");
     describe_start(described);
 
@@ -74,7 +74,7 @@ _Noreturn void hand_over(const struct start *start) {
     memory = syscall6(SYS_mmap, 0, ((long)count + start->argc + 16) * (long)sizeof(char *),
                       PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory < 0 && memory >= -4095)
-        fail(start, "start the command line", "there is no memory (mmap)",
+        fail(start, 125, "start the command line", "there is no memory (mmap)",
              "raise the limits of this process");
     argv = (const char **)memory;
     count = 0;
@@ -90,6 +90,9 @@ _Noreturn void hand_over(const struct start *start) {
     for (count = 0; start->envp[count] != 0; count++)
         envp[count + 3] = start->envp[count];
     envp[count + 3] = 0;
-    fail(start, "start the command line", exec_error(kernel_execve(deno, argv, envp)),
-         "install mptcpize again");
+    error = kernel_execve(deno, argv, envp);
+    /* The command would be refused as well: its status is that of env(1) for what cannot be
+     * executed. */
+    fail(start, error == -E2BIG ? 126 : 125, "start the command line", exec_error(error),
+         error == -E2BIG ? "give fewer or shorter arguments" : "install mptcpize again");
 }

@@ -82,6 +82,7 @@ bool others_may_write(const char *path);
 
 /* hand_over.c */
 _Noreturn void hand_over(const struct start *start);
-_Noreturn void fail(const struct start *start, const char *what, const char *why, const char *hint);
+_Noreturn void fail(const struct start *start, int run_status, const char *what, const char *why,
+                    const char *hint);
 
 #endif

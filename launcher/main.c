@@ -153,11 +153,11 @@ __attribute__((used)) _Noreturn void launcher_main(u64 *stack) {
 
     read_start(&start, stack);
     if (start.ids_differ)
-        fail(&start, "start anything",
+        fail(&start, 125, "start anything",
              "this process has rights of another user, which every command would get",
              "take the set-user-ID and set-group-ID bits from mptcpize");
     if (start.folder[0] != '/')
-        fail(&start, "find the files of mptcpize", "this launcher was not installed",
+        fail(&start, 125, "find the files of mptcpize", "this launcher was not installed",
              "`mptcpize install` in a checkout");
     if (start.secure)
         drop_loader_variables(&start);

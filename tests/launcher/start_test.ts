@@ -187,6 +187,31 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a launcher whose words and environment are too long in sum says so, with status 126",
+  ...skipUnless("gcc", hasCompiler),
+  fn: async () => {
+    const here = await world();
+    const many = Array.from({ length: 15 }, (_, index) => `V${index}=${"x".repeat(131_000)}`);
+    const start = (length: number) => {
+      const rest = Array.from({ length: 2 }, (_, index) => `R${index}=${"y".repeat(length / 2)}`);
+      const environment = [...many, ...rest];
+      return here.start([here.launcher, "run", here.path("show"), "x"], { environment });
+    };
+    // The longest that the kernel takes for the launcher itself: 96 is the starter's own failure.
+    let [fits, fails] = [0, 260_000];
+    while (fails - fits > 16) {
+      const middle = (fits + fails) >> 1;
+      if ((await start(middle)).status === "96") fails = middle;
+      else fits = middle;
+    }
+    const { status, out, err } = await start(fits);
+    deepStrictEqual([status, out], ["126", ""]);
+    match(err, /^mptcpize: Cannot start the command line: .* too long \(execve: E2BIG\)\n/);
+    strictEqual((await start(fits - 2000)).status, "0");
+  },
+});
+
 /** Registers QEMU for programs of aarch64 in a user namespace of its own (Linux 6.7 and newer). */
 const BINFMT = `mount -t binfmt_misc none /proc/sys/fs/binfmt_misc &&
 printf '%s' ':aarch64:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff:/usr/bin/qemu-aarch64:F' >/proc/sys/fs/binfmt_misc/register &&
