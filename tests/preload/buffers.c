@@ -9,8 +9,8 @@ static void expect(int is_right, const char *what, int size, int got) {
 }
 
 int main(void) {
-    static const int sizes[] = {0, 1, 1000, 2303, 4096, 16384, 65535, 65536, 65537, 131072, 200000};
-    static const int floor = 2 * 65536;
+    static const int sizes[] = {0, 1, 1000, 2303, 4096, 16384, 65536, 98303, 98304, 98305, 131072, 200000};
+    static const int floor = 2 * 98304;
     for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         int size = sizes[i];
         int forced = socket(AF_INET, SOCK_STREAM, 0), plain = kernel_socket(AF_INET, IPPROTO_TCP);
@@ -43,6 +43,11 @@ int main(void) {
     set_int(fd, SOL_SOCKET, SO_SNDBUF, 4096);
     set_int(fd, SOL_SOCKET, SO_SNDBUF, 100000);
     expect(get_int(fd, SOL_SOCKET, SO_SNDBUF) == 200000, "SO_SNDBUF again", 100000, get_int(fd, SOL_SOCKET, SO_SNDBUF));
+    set_int(fd, SOL_SOCKET, SO_RCVBUF, 4096);
+    if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, 300000) == 0) { /* needs CAP_NET_ADMIN */
+        int got = get_int(fd, SOL_SOCKET, SO_RCVBUF);
+        expect(got == 600000, "SO_RCVBUF after SO_RCVBUFFORCE", 300000, got);
+    }
     printf("wrong %ld\n", wrong);
     return 0;
 }

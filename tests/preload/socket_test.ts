@@ -156,7 +156,7 @@ Deno.test({
       `${start}MPTCP socket`,
       `${start}TCP_USER_TIMEOUT has no effect on MPTCP, kept as 5000`,
       `${start}SO_RCVBUF left to the kernel to tune, not set to 4096`,
-      `${start}SO_SNDBUF raised to 65536 from 4096`,
+      `${start}SO_SNDBUF raised to 98304 from 4096`,
       `${start}back to TCP for SO_ZEROCOPY`,
       "",
     ]);
