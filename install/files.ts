@@ -105,11 +105,19 @@ export function removeEmptyFolder(path: string): void {
  *
  * @throws {ConflictError} while another process does
  */
-export function lockFolder(folder: string): Deno.FsFile {
+export function lockFolder(folder: string): Disposable {
   let at = folder;
   while (at !== "/" && look(at) === undefined) at = parentOf(at);
   const file = Deno.openSync(at);
-  if (file.tryLockSync(true)) return file;
+  if (file.tryLockSync(true)) {
+    return {
+      [Symbol.dispose]: () => {
+        // Closing alone would not do while a process that is being started has a copy.
+        file.unlockSync();
+        file.close();
+      },
+    };
+  }
   file.close();
   throw new ConflictError(`Cannot change ${folder}: another process is at it`, {
     hint: "wait for it, and try again",
