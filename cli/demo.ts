@@ -98,13 +98,23 @@ interface Round {
   readonly ms: number;
 }
 
-/** The words that start a player, behind `mptcpize run` when it is to be forced. */
-function start(words: readonly string[], forced: boolean, options: Deno.CommandOptions) {
+/** The players that run. */
+const running = new Set<Deno.ChildProcess>();
+
+/** Starts a player, behind `mptcpize run` when it is to be forced. */
+function start(
+  words: readonly string[],
+  forced: boolean,
+  options: Deno.CommandOptions,
+): Deno.ChildProcess {
   const own = new URL(Deno.mainModule).pathname;
   const all = forced
     ? [Deno.execPath(), "run", "-qA", decodeURIComponent(own), "run", "--", ...words]
     : words;
-  return new Deno.Command(all[0]!, { ...options, args: all.slice(1), stdin: "null" }).spawn();
+  const child = new Deno.Command(all[0]!, { ...options, args: all.slice(1), stdin: "null" })
+    .spawn();
+  running.add(child);
+  return child;
 }
 
 function freePort(): number {
@@ -144,13 +154,39 @@ function end(player: Player, words: readonly string[], seen: ProcessSockets): En
   return { name: player.name, command: words, seen, verdict: connected?.verdict };
 }
 
-async function stop(child: Deno.ChildProcess): Promise<void> {
+function kill(child: Deno.ChildProcess): void {
+  running.delete(child);
   try {
     child.kill("SIGKILL");
   } catch {
     // It ended by itself.
   }
+}
+
+async function stop(child: Deno.ChildProcess): Promise<void> {
+  kill(child);
   await child.status;
+}
+
+/** Runs with a temporary folder, of which nothing is left, nor of the players, if a signal ends it. */
+async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = Deno.makeTempDirSync({ prefix: "mptcpize-demo-" });
+  const signals = [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]] as const;
+  const handlers = signals.map(([signal, status]) => {
+    const handler = () => {
+      for (const child of running) kill(child);
+      Deno.removeSync(folder, { recursive: true });
+      Deno.exit(status);
+    };
+    Deno.addSignalListener(signal, handler);
+    return () => Deno.removeSignalListener(signal, handler);
+  });
+  try {
+    return await work(folder);
+  } finally {
+    for (const remove of handlers) remove();
+    Deno.removeSync(folder, { recursive: true });
+  }
 }
 
 /** Reads a stream to its end and counts. */
@@ -283,27 +319,29 @@ export async function demo(env: Env, flags: ParsedFlags): Promise<boolean> {
   const server = findPlayer("server", serverPlayers());
   const client = findPlayer("client", clientPlayers());
   const mptcp = probeMptcp();
-  const folder = Deno.makeTempDirSync({ prefix: "mptcpize-demo-" });
-  try {
-    using file = Deno.createSync(`${folder}/${FILE_NAME}`);
-    file.truncateSync(TRANSFER_BYTES);
-    const forced = await transfer(server, client, folder, true);
-    if (!flags.has("json")) env.out(roundText(env, forced) + "\n");
-    const plain = await transfer(server, client, folder, false);
-    if (!flags.has("json")) env.out(roundText(env, plain) + "\n");
-    const proven = whole(forced) && whole(plain) && ends(forced, "mptcp");
-    const words = conclusion(forced, plain);
-    if (flags.has("json")) {
-      const rounds = [roundJson(forced), roundJson(plain)];
-      env.out(JSON.stringify({ proven, conclusion: words, mptcp, rounds }, null, 2) + "\n");
-    } else {
-      env.out(`${painter(env.color)(proven ? "green" : "red", wrap(words))}\n`);
-      if (!proven && mptcp.state === "no") {
-        env.err(`mptcpize: ${mptcp.reason}\n\nhint: needs ${mptcp.needs}\n`);
-      }
+  const json = flags.has("json");
+  const rounds = await withFolder(async (folder) => {
+    Deno.createSync(`${folder}/${FILE_NAME}`).close();
+    Deno.truncateSync(`${folder}/${FILE_NAME}`, TRANSFER_BYTES);
+    const rounds = [];
+    for (const isForced of [true, false]) {
+      const round = await transfer(server, client, folder, isForced);
+      if (!json) env.out(roundText(env, round) + "\n");
+      rounds.push(round);
     }
+    return rounds;
+  });
+  const [forced, plain] = rounds as [Round, Round];
+  const proven = whole(forced) && whole(plain) && ends(forced, "mptcp");
+  const words = conclusion(forced, plain);
+  if (json) {
+    const document = { proven, conclusion: words, mptcp, rounds: rounds.map(roundJson) };
+    env.out(JSON.stringify(document, null, 2) + "\n");
     return proven;
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
   }
+  env.out(`${painter(env.color)(proven ? "green" : "red", wrap(words))}\n`);
+  if (!proven && mptcp.state === "no") {
+    env.err(`mptcpize: ${mptcp.reason}\n\nhint: ${mptcp.needs}\n`);
+  }
+  return proven;
 }
