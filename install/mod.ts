@@ -18,5 +18,11 @@ export {
 export { type Content } from "./files.ts";
 export { type Step } from "./journal.ts";
 export { type Manifest, type ManifestFile } from "./manifest.ts";
-export { checkPlaces, findPlaces, type InstallPlaces, type PlaceRequest } from "./places.ts";
+export {
+  checkManifestOwner,
+  checkPlaces,
+  findPlaces,
+  type InstallPlaces,
+  type PlaceRequest,
+} from "./places.ts";
 export { collectFiles, fillLauncher, type InstallTexts, ownFolder } from "./source.ts";

@@ -135,6 +135,10 @@ Deno.test({
       for (const [path, entry] of Object.entries(readTree(`${home}/.local`))) {
         match(entry, /^(folder 755|file (755|644) )/, path);
       }
+      // Root does not remove what a list of somebody else names.
+      const byRoot = await run([own, "uninstall", "--prefix", `${home}/.local`], options);
+      strictEqual(byRoot.status, "1");
+      match(byRoot.err, /its list is not to be trusted: \S+ belongs to user 1000\n/);
       await succeed([...user, own, "uninstall", "--user"], options);
       deepStrictEqual(readTree(home), before);
     });
