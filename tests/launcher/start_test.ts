@@ -172,6 +172,20 @@ Deno.test({
 });
 
 Deno.test({
+  name: "run by the launcher is as invisible as run by the command line",
+  ...skipUnless("gcc", hasCompiler),
+  fn: async () => {
+    const here = await world();
+    const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "-qA", "--no-check", `${ROOT}tests/e2e/process_test.ts`],
+      env: { MPTCPIZE_LAUNCHER: here.launcher, NO_COLOR: "1" },
+      stderr: "null",
+    }).output();
+    ok(success, new TextDecoder().decode(stdout));
+  },
+});
+
+Deno.test({
   name: "run of the launcher itself forces what that one runs",
   ...skipUnless("gcc", hasCompiler),
   fn: async () => {
