@@ -1,14 +1,9 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
 import { ConflictError, MptcpizeError, NotFoundError } from "../errors.ts";
 import { readTree, VERSIONS } from "../tests/install/tree.ts";
-import {
-  applyInstall,
-  applyUninstall,
-  planInstall,
-  planUninstall,
-  settleInstall,
-} from "./apply.ts";
+import { applyInstall, planInstall, settleInstall } from "./apply.ts";
 import type { Step } from "./journal.ts";
+import { applyUninstall, planUninstall } from "./remove.ts";
 
 /** Runs a test in a folder of its own. */
 async function inFolder(test: (root: string) => Promise<void>): Promise<void> {

@@ -6,14 +6,11 @@
 
 export {
   applyInstall,
-  applyUninstall,
   type InstallFile,
   type InstallPlan,
   planInstall,
   type PlannedFile,
-  planUninstall,
   settleInstall,
-  type UninstallPlan,
 } from "./apply.ts";
 export { type Content } from "./files.ts";
 export { type Step } from "./journal.ts";
@@ -25,4 +22,5 @@ export {
   type InstallPlaces,
   type PlaceRequest,
 } from "./places.ts";
+export { applyUninstall, planUninstall, type UninstallPlan } from "./remove.ts";
 export { collectFiles, fillLauncher, type InstallTexts, ownFolder } from "./source.ts";
