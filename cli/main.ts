@@ -13,6 +13,7 @@ import { exitStatus } from "./exit_code.ts";
 import { explain } from "./explain.ts";
 import { nearest, parseFlags } from "./flags.ts";
 import { commandHelp, programHelp } from "./help.ts";
+import { install, uninstall } from "./install.ts";
 import { run } from "./run.ts";
 import { sockets } from "./sockets.ts";
 import manifest from "../deno.json" with { type: "json" };
@@ -42,11 +43,18 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
       { hint: `\`mptcpize ${command.name} --help\`` },
     );
   }
-  if (command.name === "sockets") {
-    sockets(env, flags);
-    return 0;
+  switch (command.name) {
+    case "sockets":
+      sockets(env, flags);
+      return 0;
+    case "install":
+      await install(env, flags);
+      return 0;
+    case "uninstall":
+      return await uninstall(env, flags) ? 0 : 1;
+    default:
+      return await demo(env, flags) ? 0 : 1;
   }
-  return await demo(env, flags) ? 0 : 1;
 }
 
 function unknownCommand(word: string): UsageError {
