@@ -7,6 +7,7 @@
  * - {@linkcode probeServer}: whether a server, across the network between, speaks MPTCP.
  * - {@linkcode diagnose}: what this machine can do with MPTCP, and what mends it.
  * - {@linkcode readProcessSockets}: the kernel's answer for each socket of a process.
+ * - {@linkcode planInstall} and {@linkcode applyInstall}: put mptcpize onto a machine, and take it away.
  * - {@linkcode probeMptcp}: whether the kernel makes MPTCP sockets here.
  *
  * Nothing is opened, read or changed by importing this.
@@ -38,11 +39,13 @@ export * from "./errors.ts";
 export { type Feature, probeMptcp } from "./features/mod.ts";
 export * from "./force/mod.ts";
 export * from "./inspect/mod.ts";
+export * from "./install/mod.ts";
 export {
   decodeByteString,
   displayByteString,
   encodeByteString,
   type Environment,
+  getVariable,
   type LibraryPlace,
   parseNulTerminated,
 } from "./preload/mod.ts";

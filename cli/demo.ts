@@ -56,7 +56,7 @@ function start(
   forced: boolean,
   options: Deno.CommandOptions,
 ): Deno.ChildProcess {
-  const own = new URL("./mptcpize.ts", import.meta.url).pathname;
+  const own = new URL(Deno.mainModule).pathname;
   const all = forced
     ? [Deno.execPath(), "run", "-qA", decodeURIComponent(own), "run", "--", ...words]
     : words;

@@ -14,6 +14,7 @@ import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
 import { nearest, parseFlags } from "./flags.ts";
 import { commandHelp, programHelp } from "./help.ts";
+import { install, uninstall } from "./install.ts";
 import { probe } from "./probe.ts";
 import { run } from "./run.ts";
 import { sockets } from "./sockets.ts";
@@ -46,8 +47,19 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
       { hint: `\`mptcpize ${command.name} --help\`` },
     );
   }
-  if (command.name === "sockets") return await sockets(env, flags);
-  return await (command.name === "doctor" ? doctor(env, flags) : demo(env, flags)) ? 0 : 1;
+  switch (command.name) {
+    case "sockets":
+      return await sockets(env, flags);
+    case "doctor":
+      return await doctor(env, flags) ? 0 : 1;
+    case "install":
+      await install(env, flags);
+      return 0;
+    case "uninstall":
+      return await uninstall(env, flags) ? 0 : 1;
+    default:
+      return await demo(env, flags) ? 0 : 1;
+  }
 }
 
 function unknownCommand(word: string): UsageError {

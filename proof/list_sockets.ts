@@ -251,7 +251,7 @@ function reasonsOf(
 function processNote(unreadable: number): string {
   const processes = unreadable === 1 ? "1 process" : `${unreadable} processes`;
   const remedy = Deno.uid() === 0
-    ? "Root of this container or sandbox may not"
+    ? "Root of this container or sandbox may not see all"
     : "Run it as root to see all";
   return `${processes} could not be looked into: which sockets they hold, and what is not connected, ` +
     `is not shown. ${remedy}`;

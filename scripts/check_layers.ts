@@ -1,5 +1,5 @@
 /**
- * Proves that imports go down only: `cli → mod.ts → proof → force → {preload program inspect …} → features →
+ * Proves that imports go down only: `cli → mod.ts → {proof install} → force → {preload program inspect …} → features →
  * ffi → errors.ts`, from the module graph that Deno itself sees.
  *
  * @module
@@ -14,7 +14,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["features"],
   ["preload", "program", "inspect", "bpf", "patch", "launcher", "systemd", "paths"],
   ["force"],
-  ["proof"],
+  ["proof", "install"],
   ["mod.ts"],
   ["cli"],
 ];

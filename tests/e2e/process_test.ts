@@ -8,7 +8,9 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
 import { commandExists, skipUnless } from "../skip.ts";
 
 const CLI = new URL("../../cli/mptcpize.ts", import.meta.url).pathname;
-const RUN = [Deno.execPath(), "run", "-qA", CLI, "run"];
+/** What is tested: this checkout's command line, or a launcher that is named. */
+const LAUNCHER = Deno.env.get("MPTCPIZE_LAUNCHER");
+const RUN = LAUNCHER ? [LAUNCHER, "run"] : [Deno.execPath(), "run", "-qA", CLI, "run"];
 
 interface Result {
   readonly status: string;
