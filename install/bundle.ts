@@ -7,8 +7,8 @@
 import { MptcpizeError } from "../errors.ts";
 
 /**
- * Bundles the command line of this checkout, by a process of its own, for which the checkout's lock file
- * counts.
+ * Bundles the command line of this checkout, by a process of its own, for which the lock file beside
+ * the script counts.
  *
  * @throws {MptcpizeError} when esbuild cannot be had from npm, or refuses the sources
  */
@@ -17,7 +17,7 @@ export async function bundle(): Promise<Uint8Array<ArrayBuffer>> {
   const file = Deno.makeTempFileSync({ prefix: "mptcpize-bundle-", suffix: ".js" });
   try {
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-qA", "scripts/bundle.ts", file],
+      args: ["run", "-qA", "--config=scripts/bundle/deno.json", "scripts/bundle/bundle.ts", file],
       cwd: root,
       env: { NO_COLOR: "1" },
       stdin: "null",

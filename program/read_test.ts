@@ -8,7 +8,7 @@ import {
   UsageError,
 } from "../errors.ts";
 import { openFds } from "../ffi/fd.ts";
-import { commandExists, isRoot, skipUnless } from "../tests/skip.ts";
+import { commandExists, isRoot, skipUnless, skipUnlessAll } from "../tests/skip.ts";
 import { imageOf } from "./program.ts";
 import { findCommand, readProgram } from "./read.ts";
 import { buildElf, inlineGoRecord } from "./testing/elf_builder.ts";
@@ -365,10 +365,10 @@ const SECURE_CASES: [
 for (const [name, change, expected, secure] of SECURE_CASES) {
   Deno.test({
     name: `readProgram() and the kernel agree on rights when a file has ${name}`,
-    ignore: [
+    ...skipUnlessAll(
       skipUnless("set-id files", heedsSetId, "run as root where /tmp is not mounted nosuid"),
       skipUnless("setcap", () => commandExists("setcap")),
-    ].some(({ ignore }) => ignore),
+    ),
     fn() {
       using directory = temporaryDirectory();
       const path = `${directory.path}/true`;

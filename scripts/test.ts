@@ -23,6 +23,18 @@ function gate(coverage: string): Suite[] {
     { name: "format", command: ["deno", "fmt", "--check"], env: quiet },
     { name: "lint", command: ["deno", "lint", "--quiet"], env: quiet },
     { name: "types", command: ["deno", "check", "--quiet", "."], env: quiet },
+    {
+      name: "types of the bundler",
+      command: [
+        "deno",
+        "check",
+        "--quiet",
+        "--frozen",
+        "--config=scripts/bundle/deno.json",
+        "scripts/bundle",
+      ],
+      env: quiet,
+    },
     { name: "public doc comments", command: ["deno", "doc", "--lint", "mod.ts"], env: quiet },
     { name: "doc comments", command: ["deno", "run", "-qA", "scripts/check_docs.ts", ...product] },
     { name: "layers", command: ["deno", "run", "-qA", "scripts/check_layers.ts"] },

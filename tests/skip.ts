@@ -56,6 +56,11 @@ export function skipUnless(
   return { ignore: true };
 }
 
+/** Leaves a test out when any of several features is absent. */
+export function skipUnlessAll(...skips: readonly Skip[]): Skip {
+  return { ignore: skips.some(({ ignore }) => ignore) };
+}
+
 /** Whether the value of `MPTCPIZE_EXPECT` says that the feature must be there. */
 export function isExpected(feature: string, expect: string | undefined): boolean {
   const names = (expect ?? "").split(",").map((name) => name.trim());

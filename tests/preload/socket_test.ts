@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { commandExists, isRoot, skipUnless } from "../skip.ts";
+import { commandExists, isRoot, skipUnless, skipUnlessAll } from "../skip.ts";
 import {
   AARCH64,
   compile,
@@ -64,8 +64,7 @@ Deno.test({
 
 Deno.test({
   name: "socket() gives TCP, and TCP's errors, when MPTCP is off in the network namespace",
-  ...needs(GLIBC),
-  ...skipUnless("root", isRoot()),
+  ...skipUnlessAll(needs(GLIBC), skipUnless("root", isRoot())),
   async fn() {
     const program = await compile("sockets");
     const options: RunOptions = { prefix: WITHOUT_MPTCP };
@@ -124,8 +123,7 @@ for (const toolchain of [GLIBC, MUSL]) {
 
 Deno.test({
   name: "the library is ignored, and the program runs, when it is set-id",
-  ...needs(GLIBC),
-  ...skipUnless("root", isRoot()),
+  ...skipUnlessAll(needs(GLIBC), skipUnless("root", isRoot())),
   async fn() {
     const program = `${workFolder()}/set-id`;
     await Deno.copyFile(await compile("sockets"), program);
@@ -165,8 +163,7 @@ Deno.test({
 
 Deno.test({
   name: "MPTCPIZE_DEBUG names the error when a socket stays TCP",
-  ...needs(GLIBC),
-  ...skipUnless("root", isRoot()),
+  ...skipUnlessAll(needs(GLIBC), skipUnless("root", isRoot())),
   async fn() {
     const { stderr } = await run(await compile("contexts"), ["clearenv"], {
       prefix: WITHOUT_MPTCP,
@@ -207,8 +204,7 @@ Deno.test({
 
 Deno.test({
   name: "MPTCPIZE_DEBUG does not end the program when nobody reads fd 2 any more",
-  ...needs(GLIBC),
-  ...skipUnless("sh", commandExists("sh")),
+  ...skipUnlessAll(needs(GLIBC), skipUnless("sh", commandExists("sh"))),
   async fn() {
     const program = await compile("contexts");
     const script = `{ LD_PRELOAD="$2" MPTCPIZE_DEBUG=1 "$1" closed 2>&1 >&3 | exec true; } 3>&1`;

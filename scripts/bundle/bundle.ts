@@ -18,7 +18,7 @@ Deno.exit(await main(readEnv()));
  * @throws {Error} when esbuild cannot be had from npm, or refuses the sources
  */
 export async function bundle(): Promise<Uint8Array<ArrayBuffer>> {
-  const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
+  const root = decodeURIComponent(new URL("../../", import.meta.url).pathname);
   try {
     const { outputFiles } = await build({
       stdin: { contents: ENTRY, resolveDir: `${root}cli`, sourcefile: "entry.ts", loader: "ts" },
