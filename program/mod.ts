@@ -4,6 +4,7 @@
  * @module
  */
 
+export { type CodeSegment, readCode } from "./code.ts";
 export { type Elf } from "./elf.ts";
 export { type GoBuild } from "./go.ts";
 export { imageOf, type Program } from "./program.ts";
