@@ -21,7 +21,8 @@ struct farewell_data {
 extern const u8 farewell_begin[], farewell_end[], call_begin[], call_end[];
 
 #if defined(__x86_64__)
-__asm__(".pushsection .rodata.stub, \"a\"\n"
+__asm__(".globl farewell_begin, farewell_end, call_begin, call_end\n"
+	".pushsection .rodata.stub, \"a\"\n"
 	".balign 8\n"
 	"farewell_begin:\n"
 	"0:	.quad 0\n"
@@ -100,7 +101,8 @@ __asm__(".pushsection .rodata.stub, \"a\"\n"
 	      "	tbz x0, #63, 90f\n"                                                                \
 	      "	mov x0, #" family "\n"                                                             \
 	      "	b 80f\n"
-__asm__(".pushsection .rodata.stub, \"a\"\n"
+__asm__(".globl farewell_begin, farewell_end, call_begin, call_end\n"
+	".pushsection .rodata.stub, \"a\"\n"
 	".balign 8\n"
 	"farewell_begin:\n"
 	"0:	.quad 0\n"
