@@ -83,7 +83,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: [
       ["mptcpize run curl https://example.org/", "a client"],
       ["mptcpize run -d nginx -g 'daemon off;'", "a server, telling what is forced"],
-      ["mptcpize run --method patch busybox wget http://example.org/", "a static program"],
+      ["mptcpize run --method patch busybox httpd", "a static program"],
       ["mptcpize run --dry-run ssh host", "what would be done"],
     ],
   },

@@ -128,7 +128,10 @@ function patchReach(facts: ChoiceFacts): Reach {
   const { elf } = program;
   if (elf === undefined) return answer(false, "it is no ELF program");
   if (elf.interpreter !== undefined) {
-    return answer(false, "it is dynamically linked: its calls are in the C library");
+    return answer(
+      false,
+      "it is dynamically linked: its calls are in the C library, where `preload` reaches them",
+    );
   }
   if (elf.machine !== machine || elf.class !== 64) {
     return answer(false, `it is a ${elf.class}-bit program for ${elf.machine}`);
