@@ -27,10 +27,12 @@ export interface ErrorDetails {
  * ```
  */
 export class MptcpizeError extends Error {
+  /** The name of the class, by which an error under `--json` is told. */
   override name = "MptcpizeError";
   /** One thing to do about it. */
   readonly hint: string | undefined;
 
+  /** Takes the message in its final form. */
   constructor(message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.hint = details.hint;
@@ -48,20 +50,24 @@ export class MptcpizeError extends Error {
 
 /** The words of the caller make no sense: a flag, a name, a value. Exit status 2. */
 export class UsageError extends MptcpizeError {
+  /** The name of the class. */
   override name = "UsageError";
 }
 
 /** This machine, kernel or program cannot do what was asked, and no retry will help. */
 export class NotSupportedError extends MptcpizeError {
+  /** The name of the class. */
   override name = "NotSupportedError";
 }
 
 /** Something that was named, or that is needed, is not there. */
 export class NotFoundError extends MptcpizeError {
+  /** The name of the class. */
   override name = "NotFoundError";
   /** Every place that was looked at, in order. */
   readonly tried: readonly string[];
 
+  /** Takes the message in its final form. */
   constructor(
     message: string,
     details: ErrorDetails & { readonly tried?: readonly string[] } = {},
@@ -70,6 +76,7 @@ export class NotFoundError extends MptcpizeError {
     this.tried = details.tried ?? [];
   }
 
+  /** The shape of one error under `--json`. */
   override toJSON(): Record<string, unknown> {
     return { ...super.toJSON(), tried: this.tried };
   }
@@ -77,15 +84,18 @@ export class NotFoundError extends MptcpizeError {
 
 /** The caller lacks a right. */
 export class NotPermittedError extends MptcpizeError {
+  /** The name of the class. */
   override name = "NotPermittedError";
   /** The capability that would do, such as `CAP_SYS_PTRACE`, if one would. */
   readonly capability: string | undefined;
 
+  /** Takes the message in its final form. */
   constructor(message: string, details: ErrorDetails & { readonly capability?: string } = {}) {
     super(message, details);
     this.capability = details.capability;
   }
 
+  /** The shape of one error under `--json`. */
   override toJSON(): Record<string, unknown> {
     return {
       ...super.toJSON(),
@@ -96,16 +106,19 @@ export class NotPermittedError extends MptcpizeError {
 
 /** What is there stands against what was asked. */
 export class ConflictError extends MptcpizeError {
+  /** The name of the class. */
   override name = "ConflictError";
 }
 
 /** A file whose bytes are not what its format demands: truncated, out of range, endless. */
 export class FormatError extends MptcpizeError {
+  /** The name of the class. */
   override name = "FormatError";
 }
 
 /** A system call failed. */
 export class SyscallError extends MptcpizeError {
+  /** The name of the class. */
   override name = "SyscallError";
   /** The call as its man page names it, such as `pidfd_getfd`. */
   readonly call: string;
@@ -114,6 +127,7 @@ export class SyscallError extends MptcpizeError {
   /** The name of {@linkcode SyscallError.errno}, such as `EPERM`. */
   readonly code: string;
 
+  /** Takes the message in its final form. */
   constructor(
     message: string,
     details: ErrorDetails & {
@@ -128,6 +142,7 @@ export class SyscallError extends MptcpizeError {
     this.code = details.code;
   }
 
+  /** The shape of one error under `--json`. */
   override toJSON(): Record<string, unknown> {
     return { ...super.toJSON(), call: this.call, errno: this.errno, code: this.code };
   }

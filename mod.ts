@@ -43,6 +43,7 @@ export {
   encodeByteString,
   type Environment,
   getVariable,
+  type LibraryPlace,
   parseNulTerminated,
 } from "./preload/mod.ts";
 export * from "./program/mod.ts";

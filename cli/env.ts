@@ -98,17 +98,20 @@ interface Start {
   readonly ignoreSigpipe: boolean;
 }
 
+/** What the launcher puts behind its first entry. */
+const LAUNCHER_ENTRIES = ["DENO_DIR=/dev/null", "DENO_NO_UPDATE_CHECK=1"];
+
 /**
- * Takes the two entries that the launcher puts behind all others out of an environment, and reads
- * them (launcher/hand_over.c); undefined where they are not: it was not the launcher that started us.
+ * Takes what the launcher puts before all other entries out of an environment, and reads it
+ * (launcher/hand_over.c); undefined where it is not: it was not the launcher that started us.
  */
 export function takeLauncherStart(environment: Environment): Start | undefined {
-  const [update, told] = environment.slice(-2);
+  const [told, ...others] = environment.slice(0, 1 + LAUNCHER_ENTRIES.length);
   const text = told?.match(/^MPTCPIZE_START=(.*)$/s)?.[1];
-  if (update !== "DENO_NO_UPDATE_CHECK=1" || text === undefined) return undefined;
+  if (text === undefined || others.join("\0") !== LAUNCHER_ENTRIES.join("\0")) return undefined;
   const limit = /(?:^|,)nofile:(\d+)(?:,|$)/.exec(text)?.[1];
   return {
-    environment: environment.slice(0, -2),
+    environment: environment.slice(1 + LAUNCHER_ENTRIES.length),
     openFilesLimit: limit === undefined ? undefined : Number(limit),
     ignoreSigpipe: text.split(",").includes("sigpipe:ign"),
   };

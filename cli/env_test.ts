@@ -1,15 +1,15 @@
 import { deepStrictEqual, strictEqual } from "node:assert";
 import { takeLauncherStart } from "./env.ts";
 
-const UPDATE = "DENO_NO_UPDATE_CHECK=1";
+const OTHERS = ["DENO_DIR=/dev/null", "DENO_NO_UPDATE_CHECK=1"];
 
-Deno.test("takeLauncherStart() takes out the last two entries, and only those", () => {
-  const environment = ["A=1", "MPTCPIZE_START=mine", UPDATE, "B=2"];
+Deno.test("takeLauncherStart() takes out the first three entries, and only those", () => {
+  const environment = ["MPTCPIZE_START=mine", ...OTHERS, "B=2"];
   deepStrictEqual(
-    takeLauncherStart([...environment, UPDATE, "MPTCPIZE_START=nofile:1024,sigpipe:ign"]),
+    takeLauncherStart(["MPTCPIZE_START=nofile:1024,sigpipe:ign", ...OTHERS, ...environment]),
     { environment, openFilesLimit: 1024, ignoreSigpipe: true },
   );
-  deepStrictEqual(takeLauncherStart([UPDATE, "MPTCPIZE_START=sigpipe:dfl"]), {
+  deepStrictEqual(takeLauncherStart(["MPTCPIZE_START=sigpipe:dfl", ...OTHERS]), {
     environment: [],
     openFilesLimit: undefined,
     ignoreSigpipe: false,
@@ -21,9 +21,9 @@ Deno.test("takeLauncherStart() leaves an environment alone that is not the launc
     const environment of [
       [],
       ["MPTCPIZE_START=nofile:1"],
-      [UPDATE, "MPTCPIZE_START=nofile:1", "A=1"],
-      ["A=1", "MPTCPIZE_START=nofile:1"],
-      [UPDATE],
+      ["MPTCPIZE_START=nofile:1", "DENO_DIR=/x", "DENO_NO_UPDATE_CHECK=1"],
+      ["A=1", "MPTCPIZE_START=nofile:1", ...OTHERS],
+      OTHERS,
     ]
   ) strictEqual(takeLauncherStart(environment), undefined, environment.join(" "));
 });

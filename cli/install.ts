@@ -7,6 +7,7 @@
 import {
   applyInstall,
   applyUninstall,
+  checkManifestOwner,
   checkPlaces,
   collectFiles,
   encodeByteString,
@@ -126,6 +127,7 @@ function uninstallText(plan: UninstallPlan | undefined, done: boolean): string {
 export async function uninstall(env: Env, flags: ParsedFlags): Promise<boolean> {
   const named = flags.has("user") || flags.value("prefix") !== undefined;
   const folder = (named ? undefined : ownFolder()) ?? findPlaces(placeRequest(env, flags)).folder;
+  checkManifestOwner(folder, Deno.uid() ?? 0);
   const dryRun = flags.has("dry-run");
   const plan = dryRun ? await planUninstall(folder) : await applyUninstall(folder);
   if (flags.has("json")) {

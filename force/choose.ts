@@ -14,7 +14,9 @@ export const METHODS: readonly Method[] = ["preload", "godebug", "patch"];
 
 /** Whether one method reaches a program, and why. */
 export interface Reach {
+  /** The method that this is about. */
   readonly method: Method;
+  /** Whether it makes the program's own sockets MPTCP sockets. */
   readonly reaches: boolean;
   /** A clause that goes with either answer, without a final period. */
   readonly reason: string;
@@ -83,6 +85,7 @@ function preloadReach(facts: ChoiceFacts): Reach {
   if (program.go !== undefined) {
     return answer(false, "it is a Go program, which makes its sockets without the C library");
   }
+  if (program.launcher) return answer(true, "it is mptcpize itself, which forces what it starts");
   if (elf.interpreter === undefined) {
     return answer(false, "it is statically linked, so no library can be loaded into it");
   }

@@ -56,6 +56,7 @@ export interface CommandFacts {
   readonly program: Program;
   /** The file that the kernel loads in the end: behind scripts, their interpreter. */
   readonly image: Program;
+  /** The method that reaches it, and why each does or does not. */
   readonly choice: Choice;
   /** Whether the kernel makes MPTCP sockets here. */
   readonly mptcp: Feature;
@@ -65,9 +66,11 @@ export interface CommandFacts {
 
 /** A variable that the plan sets. */
 export interface VariableChange {
+  /** Such as `LD_PRELOAD`. */
   readonly name: string;
   /** As a byte string; undefined if it was not set. */
   readonly before: string | undefined;
+  /** As a byte string. */
   readonly after: string;
 }
 
@@ -77,14 +80,19 @@ export interface CommandPlan extends CommandFacts {
   readonly method: Method;
   /** The file to execute. */
   readonly path: Uint8Array;
+  /** The command and its arguments, as asked for. */
   readonly words: readonly Uint8Array[];
   /** The library's place; undefined where the method does not need it. */
   readonly library: LibraryPlace | undefined;
   /** How the program is patched, and by which file; undefined where it is not. */
   readonly patch: (PatchStart & { readonly patcher: string }) | undefined;
+  /** The whole environment that the command gets. */
   readonly environment: Environment;
+  /** What of the environment is set. */
   readonly changes: readonly VariableChange[];
+  /** What the user is to know before it starts, as sentences without a final period. */
   readonly warnings: readonly string[];
+  /** The soft limit of open files that the command gets; undefined leaves it as it is. */
   readonly openFilesLimit: number | undefined;
   /** Whether the command finds SIGPIPE ignored. */
   readonly ignoreSigpipe: boolean;

@@ -1,21 +1,20 @@
 /**
- * Installing and uninstalling as plans, and carrying them out: whole or not at all.
+ * Installing as a plan, and carrying it out: whole or not at all.
  *
  * @module
  */
 
-import { ConflictError, NotFoundError } from "../errors.ts";
+import { ConflictError } from "../errors.ts";
 import {
   backupName,
   type Content,
   contentDigest,
   fileDigest,
+  lockFolder,
   look,
   parentOf,
   placeNew,
   placeOver,
-  removeEmptyFolder,
-  removeFile,
   stagedName,
   translated,
   writeNew,
@@ -23,7 +22,6 @@ import {
 import {
   begin,
   commit,
-  end,
   isUnsettled,
   makeFolder,
   manifestPath,
@@ -45,6 +43,12 @@ export interface InstallFile {
   readonly content: Content;
 }
 
+/** A file that is to be written. */
+export interface PlannedFile extends InstallFile {
+  /** Whether it replaces one of the version before; else nothing may stand there. */
+  readonly replaces: boolean;
+}
+
 /** What installing will do, as plain data. */
 export interface InstallPlan {
   /** Where it is installed. */
@@ -54,7 +58,7 @@ export interface InstallPlan {
   /** Whether {@linkcode settleInstall} has to undo an interrupted change first. */
   readonly settles: boolean;
   /** The files that are written: those that are not there already as they are to be. */
-  readonly files: readonly InstallFile[];
+  readonly files: readonly PlannedFile[];
   /** What will be there then. */
   readonly manifest: Manifest;
 }
@@ -115,10 +119,12 @@ function missingFolders(paths: readonly string[]): string[] {
  *
  * @param step for tests: called with a name before each change
  * @throws {NotPermittedError} where a folder is not writable
+ * @throws {ConflictError} while another process is at it
  * @throws {MptcpizeError} for whatever else keeps it from that
  */
 export async function settleInstall(folder: string, step: Step = () => {}): Promise<void> {
   try {
+    using _lock = lockFolder(folder);
     await settle(folder, step);
   } catch (error) {
     throw translated(`undo what was interrupted in ${folder}`, error, "run it again as its owner");
@@ -141,20 +147,22 @@ export async function planInstall(
   const settles = isUnsettled(places.folder);
   const paths = new Set(files.map(({ path }) => path));
   const listed: ManifestFile[] = [];
-  const written: InstallFile[] = [];
+  const written: PlannedFile[] = [];
   for (const file of files) {
     const { path, mode, content } = file;
     const sha256 = await contentDigest(content);
     listed.push({ path, sha256 });
     // Half-done work of ours may stand there; it goes first, and then this is planned again.
     const found = settles ? undefined : await checkTarget(path, before);
-    if (found !== sha256 || ((look(path)?.mode ?? 0) & 0o7777) !== mode) written.push(file);
+    if (found === sha256 && ((look(path)?.mode ?? 0) & 0o7777) === mode) continue;
+    written.push({ ...file, replaces: found !== undefined });
   }
   const obsolete = (before?.files ?? []).map(({ path }) => path)
     .filter((path) => !paths.has(path) && look(path) !== undefined);
   if (!settles) { for (const path of obsolete) await checkTarget(path, before); }
   const made = missingFolders([manifestPath(places.folder), ...paths]);
-  const folders = [...new Set([...before?.folders ?? [], ...made])];
+  const kept = (before?.folders ?? []).filter((path) => look(path) !== undefined);
+  const folders = [...kept, ...made];
   const manifest = { version, files: listed, folders, obsolete };
   return { places, before: before?.version, settles, files: written, manifest };
 }
@@ -166,7 +174,8 @@ export async function planInstall(
  *
  * @param step for tests: called with a name before each change
  * @throws {NotPermittedError} where a folder is not writable
- * @throws {ConflictError} when something has come into the way since it was planned
+ * @throws {ConflictError} when something has come into the way since it was planned, or another process is
+ * at it
  * @throws {MptcpizeError} for whatever else fails, such as a full disk
  */
 export async function applyInstall(
@@ -178,7 +187,8 @@ export async function applyInstall(
     ? "nothing was changed"
     : "nothing was changed; `mptcpize install --user` needs no root";
   try {
-    begin(folder, manifest, step);
+    using _lock = lockFolder(folder);
+    using _made = begin(folder, manifest, step);
     try {
       change(files, manifest, step);
     } catch (error) {
@@ -191,7 +201,7 @@ export async function applyInstall(
   }
 }
 
-function change(files: readonly InstallFile[], manifest: Manifest, step: Step): void {
+function change(files: readonly PlannedFile[], manifest: Manifest, step: Step): void {
   for (const path of manifest.folders) {
     if (look(path) !== undefined) continue;
     step(`make ${path}`);
@@ -201,95 +211,13 @@ function change(files: readonly InstallFile[], manifest: Manifest, step: Step): 
     step(`write ${stagedName(path)}`);
     writeNew(stagedName(path), content, mode);
   }
-  for (const { path } of files) {
+  for (const { path, replaces } of files) {
     step(`name ${path}`);
-    if (look(path) === undefined) placeNew(stagedName(path), path);
-    else placeOver(stagedName(path), path);
+    if (replaces) placeOver(stagedName(path), path);
+    else placeNew(stagedName(path), path);
   }
   for (const path of manifest.obsolete) {
     step(`take away ${path}`);
     Deno.renameSync(path, backupName(path));
-  }
-}
-
-/** What uninstalling will do, as plain data. */
-export interface UninstallPlan {
-  /** The folder of the installation. */
-  readonly folder: string;
-  /** The version that is there. */
-  readonly version: string;
-  /** Files that are as they were installed. */
-  readonly files: readonly string[];
-  /** Files that were changed since, and stay. */
-  readonly changed: readonly string[];
-  /** Folders that go if nothing else lies in them. */
-  readonly folders: readonly string[];
-  /** Whether an interrupted change is undone first. */
-  readonly settles: boolean;
-}
-
-/**
- * Plans to remove an installation; reads, and changes nothing. Undefined where only the leftovers of an
- * interrupted one are there.
- *
- * @throws {NotFoundError} when there is none
- * @throws {FormatError} when its manifest cannot be understood
- */
-export async function planUninstall(folder: string): Promise<UninstallPlan | undefined> {
-  const manifest = readManifest(folder);
-  const settles = isUnsettled(folder);
-  if (manifest === undefined) {
-    if (settles) return undefined;
-    throw new NotFoundError(`Cannot uninstall from ${folder}: there is no installation`, {
-      tried: [manifestPath(folder)],
-      hint: "name its place by `--prefix` or `--user`",
-    });
-  }
-  const there = manifest.files.filter(({ path }) => look(path) !== undefined);
-  const found = await Promise.all(
-    there.map(async ({ path, sha256 }) => ({ path, same: await fileDigest(path) === sha256 })),
-  );
-  return {
-    folder,
-    version: manifest.version,
-    files: found.filter(({ same }) => same).map(({ path }) => path),
-    changed: found.filter(({ same }) => !same).map(({ path }) => path),
-    folders: manifest.folders,
-    settles,
-  };
-}
-
-/**
- * Uninstalls what is there: undoes an interrupted change, then removes what the manifest lists.
- *
- * The manifest goes last: a process that is killed leaves what the next one can finish.
- *
- * @param step for tests: called with a name before each change
- * @returns the plan that was carried out; undefined if there were only leftovers
- * @throws {NotPermittedError} where a folder is not writable
- * @throws {MptcpizeError} for whatever else fails
- */
-export async function applyUninstall(
-  folder: string,
-  step: Step = () => {},
-): Promise<UninstallPlan | undefined> {
-  try {
-    const unsettled = isUnsettled(folder);
-    await settle(folder, step);
-    if (unsettled && readManifest(folder) === undefined) return undefined;
-    const plan = (await planUninstall(folder))!;
-    for (const path of plan.files.toReversed()) {
-      step(`remove ${path}`);
-      removeFile(path);
-    }
-    for (const path of plan.folders.toReversed()) {
-      if (path === folder || folder.startsWith(`${path}/`)) continue;
-      step(`remove ${path}`);
-      removeEmptyFolder(path);
-    }
-    end(folder, manifestPath(folder), plan.folders, step);
-    return plan;
-  } catch (error) {
-    throw translated(`uninstall from ${folder}`, error, "run it again as who installed it");
   }
 }

@@ -99,6 +99,31 @@ export function removeEmptyFolder(path: string): void {
   }
 }
 
+/**
+ * Keeps others from changing what lies in a folder until it is disposed of; of a folder that is not
+ * there, the nearest one above.
+ *
+ * @throws {ConflictError} while another process does
+ */
+export function lockFolder(folder: string): Disposable {
+  let at = folder;
+  while (at !== "/" && look(at) === undefined) at = parentOf(at);
+  const file = Deno.openSync(at);
+  if (file.tryLockSync(true)) {
+    return {
+      [Symbol.dispose]: () => {
+        // Closing alone would not do while a process that is being started has a copy.
+        file.unlockSync();
+        file.close();
+      },
+    };
+  }
+  file.close();
+  throw new ConflictError(`Cannot change ${folder}: another process is at it`, {
+    hint: "wait for it, and try again",
+  });
+}
+
 /** An error of the runtime in the words of this library; its own errors stay. */
 export function translated(what: string, error: unknown, hint: string): Error {
   if (error instanceof MptcpizeError) return error;

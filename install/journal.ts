@@ -11,6 +11,7 @@
 import {
   backupName,
   fileDigest,
+  lockFolder,
   look,
   parentOf,
   removeEmptyFolder,
@@ -49,10 +50,16 @@ function readList(path: string): Manifest | undefined {
   return look(path) === undefined ? undefined : parseManifest(Deno.readTextFileSync(path), path);
 }
 
+/** The paths that may have had another file before. */
+function backedUp(manifest: Manifest): string[] {
+  return [...manifest.files.map(({ path }) => path), ...manifest.obsolete];
+}
+
 /** Whether something was interrupted here, or left to be tidied up. */
 export function isUnsettled(folder: string): boolean {
-  const leftover = (readManifest(folder)?.files ?? [])
-    .some(({ path }) => look(backupName(path)) !== undefined);
+  const manifest = readManifest(folder);
+  const leftover = manifest !== undefined &&
+    backedUp(manifest).some((path) => look(backupName(path)) !== undefined);
   return leftover || look(journalPath(folder)) !== undefined ||
     look(newJournalPath(folder)) !== undefined ||
     look(shadowOf(topmostMissing(folder) ?? folder)) !== undefined;
@@ -91,8 +98,12 @@ export async function settle(folder: string, step: Step): Promise<void> {
   if (manifest !== undefined) tidyUp(manifest, step);
 }
 
-/** Writes the journal, together with the folder for it where that is missing. */
-export function begin(folder: string, journal: Manifest, step: Step): void {
+/**
+ * Writes the journal, together with the folder for it where that is missing.
+ *
+ * @returns a lock of a folder that was made; one that was there is the caller's to lock
+ */
+export function begin(folder: string, journal: Manifest, step: Step): Disposable | undefined {
   const text = encodeManifest(journal);
   const top = topmostMissing(folder);
   if (top === undefined) {
@@ -100,7 +111,7 @@ export function begin(folder: string, journal: Manifest, step: Step): void {
     writeText(newJournalPath(folder), text);
     step("name the journal");
     Deno.renameSync(newJournalPath(folder), journalPath(folder));
-    return;
+    return undefined;
   }
   const shadow = shadowOf(top);
   const inside = shadow + folder.slice(top.length);
@@ -116,7 +127,10 @@ export function begin(folder: string, journal: Manifest, step: Step): void {
   step("write the journal");
   writeText(journalPath(inside), text);
   step(`name ${top}`);
+  // Before it can be seen: another process would take the journal for one of the dead.
+  const lock = lockFolder(inside);
   Deno.renameSync(shadow, top);
+  return lock;
 }
 
 /** Makes a folder that everybody can read, whatever the umask is. */
@@ -142,7 +156,7 @@ export function commit(folder: string, journal: Manifest, step: Step): void {
 
 /** Removes what was kept aside for going back. */
 function tidyUp(manifest: Manifest, step: Step): void {
-  for (const path of [...manifest.files.map(({ path }) => path), ...manifest.obsolete]) {
+  for (const path of backedUp(manifest)) {
     if (look(backupName(path)) === undefined) continue;
     step(`remove ${backupName(path)}`);
     removeFile(backupName(path));

@@ -6,16 +6,21 @@
 
 export {
   applyInstall,
-  applyUninstall,
   type InstallFile,
   type InstallPlan,
   planInstall,
-  planUninstall,
+  type PlannedFile,
   settleInstall,
-  type UninstallPlan,
 } from "./apply.ts";
 export { type Content } from "./files.ts";
 export { type Step } from "./journal.ts";
 export { type Manifest, type ManifestFile } from "./manifest.ts";
-export { checkPlaces, findPlaces, type InstallPlaces, type PlaceRequest } from "./places.ts";
+export {
+  checkManifestOwner,
+  checkPlaces,
+  findPlaces,
+  type InstallPlaces,
+  type PlaceRequest,
+} from "./places.ts";
+export { applyUninstall, planUninstall, type UninstallPlan } from "./remove.ts";
 export { collectFiles, fillLauncher, type InstallTexts, ownFolder } from "./source.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { NotSupportedError, UsageError } from "../errors.ts";
+import { NotPermittedError, NotSupportedError, UsageError } from "../errors.ts";
 import { unsafeToMake } from "../preload/mod.ts";
 
 /** What of the places is asked for. */
@@ -98,6 +98,22 @@ export function checkPlaces({ folder }: InstallPlaces, uid: number): void {
       hint: uid === 0
         ? "install to a folder that all can read and only root can write, such as /usr/local"
         : "install to a folder that only you or root can write",
+    },
+  );
+}
+
+/**
+ * Refuses to believe a manifest that somebody else could have written: what it lists is removed.
+ *
+ * @throws {NotPermittedError} with the component that stands in the way
+ */
+export function checkManifestOwner(folder: string, uid: number): void {
+  const fault = unsafeToMake(`${folder}/libmptcpize.so`, uid);
+  if (fault === undefined) return;
+  throw new NotPermittedError(
+    `Cannot uninstall from ${folder}: its list is not to be trusted: ${fault}`,
+    {
+      hint: "uninstall as the user that it belongs to",
     },
   );
 }

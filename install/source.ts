@@ -6,14 +6,12 @@
 
 import { ConflictError, NotSupportedError } from "../errors.ts";
 import type { InstallFile } from "./apply.ts";
+import { indexOfBytes, LAUNCHER_MARK } from "../program/mod.ts";
 import { bundle } from "./bundle.ts";
 import type { InstallPlaces } from "./places.ts";
 
 /** The machines that there are native files for. */
 const MACHINES = ["x86_64", "aarch64"];
-/** The mark before the place for the folder: struct slot in launcher/launcher.h, launcher/main.c. */
-const SLOT_MAGIC = "mptcpize launcher slot\n\0\0";
-const SLOT_MAGIC_SIZE = 24;
 const FOLDER_ROOM = 1024;
 
 /** Where the files of this very program lie. */
@@ -22,6 +20,7 @@ interface Source {
   readonly cli: string | undefined;
   readonly library: (machine: string) => string;
   readonly launcher: (machine: string) => string;
+  readonly patcher: (machine: string) => string;
 }
 
 function findSource(): Source {
@@ -38,6 +37,7 @@ function findSource(): Source {
       cli: own,
       library: (machine) => `${folder}/lib/${machine}/libmptcpize.so`,
       launcher: (machine) => `${folder}/launcher/${machine}/mptcpize`,
+      patcher: (machine) => `${folder}/bin/${machine}/mptcpize-patch`,
     };
   }
   const root = folder.slice(0, folder.lastIndexOf("/"));
@@ -45,6 +45,7 @@ function findSource(): Source {
     cli: undefined,
     library: (machine) => `${root}/preload/lib/${machine}/libmptcpize.so`,
     launcher: (machine) => `${root}/launcher/bin/${machine}/mptcpize`,
+    patcher: (machine) => `${root}/patch/bin/${machine}/mptcpize-patch`,
   };
 }
 
@@ -52,17 +53,6 @@ function findSource(): Source {
 export function ownFolder(): string | undefined {
   const own = decodeURIComponent(new URL(import.meta.url).pathname);
   return own.endsWith(".ts") ? undefined : Deno.realPathSync(own.slice(0, own.lastIndexOf("/")));
-}
-
-function indexOfBytes(bytes: Uint8Array, wanted: Uint8Array, from: number): number {
-  for (
-    let at = bytes.indexOf(wanted[0]!, from);
-    at !== -1;
-    at = bytes.indexOf(wanted[0]!, at + 1)
-  ) {
-    if (wanted.every((byte, index) => bytes[at + index] === byte)) return at;
-  }
-  return -1;
 }
 
 /**
@@ -76,17 +66,17 @@ export function fillLauncher(
   launcher: Uint8Array<ArrayBuffer>,
   folder: string,
 ): Uint8Array<ArrayBuffer> {
-  const mark = new TextEncoder().encode(SLOT_MAGIC).subarray(0, SLOT_MAGIC_SIZE);
+  const mark = LAUNCHER_MARK;
   const path = new TextEncoder().encode(folder);
-  const at = indexOfBytes(launcher, mark, 0);
+  const at = indexOfBytes(launcher, mark);
   if (at === -1 || indexOfBytes(launcher, mark, at + 1) !== -1 || path.length >= FOLDER_ROOM) {
     throw new ConflictError("Cannot prepare the launcher: it has no place for its folder", {
       hint: "`deno task build` makes it",
     });
   }
   const filled = launcher.slice();
-  filled.fill(0, at + SLOT_MAGIC_SIZE, at + SLOT_MAGIC_SIZE + FOLDER_ROOM);
-  filled.set(path, at + SLOT_MAGIC_SIZE);
+  filled.fill(0, at + mark.length, at + mark.length + FOLDER_ROOM);
+  filled.set(path, at + mark.length);
   return filled;
 }
 
@@ -131,6 +121,12 @@ export async function collectFiles(
         path: `${folder}/launcher/${machine}/mptcpize`,
         mode: 0o755,
         content: read(source.launcher(machine)),
+      },
+      {
+        // Where patch/patcher.ts looks beside the command line.
+        path: `${folder}/bin/${machine}/mptcpize-patch`,
+        mode: 0o755,
+        content: read(source.patcher(machine)),
       },
     );
   }

@@ -23,20 +23,20 @@ enum { false, true };
  */
 enum { FOLDER_ROOM = 1024, SLOT_MAGIC_SIZE = 24 };
 struct slot {
-	char magic[SLOT_MAGIC_SIZE];
-	char folder[FOLDER_ROOM];
+    char magic[SLOT_MAGIC_SIZE];
+    char folder[FOLDER_ROOM];
 };
 extern const volatile struct slot slot;
 
 /* What this process was started with. */
 struct start {
-	long argc;
-	const char **argv;
-	const char **envp;
-	u32 uid;
-	bool ids_differ; /* a set-id launcher, or a caller whose real and effective ids differ */
-	bool secure;	 /* AT_SECURE */
-	char folder[FOLDER_ROOM];
+    long argc;
+    const char **argv;
+    const char **envp;
+    u32 uid;
+    bool ids_differ; /* a set-id launcher, or a caller whose real and effective ids differ */
+    bool secure;     /* AT_SECURE */
+    char folder[FOLDER_ROOM];
 };
 
 /* text.c: byte strings */
@@ -51,27 +51,27 @@ char *append_number(char *to, u64 number);
 
 /* environment.c: as preload/environment.ts */
 struct forced_environment {
-	const char **entries; /* room for four more, and the null pointer behind */
-	u64 count;
-	const char *old_preload; /* the values that are merged; empty where there is none */
-	const char *old_godebug;
-	char *preload; /* rooms for the new entries */
-	char *godebug;
-	u64 preload_size;
-	u64 godebug_size;
+    const char **entries; /* room for four more, and the null pointer behind */
+    u64 count;
+    const char *old_preload; /* the values that are merged; empty where there is none */
+    const char *old_godebug;
+    char *preload; /* rooms for the new entries */
+    char *godebug;
+    u64 preload_size;
+    u64 godebug_size;
 };
 enum { MAX_FORCED_SIZE = 1 << 18 };
 const char *get_variable(const char *const *entries, const char *start);
 u64 measure_environment(struct forced_environment *forced, const char *const *envp,
-			const char *library);
+                        const char *library);
 void force_environment(struct forced_environment *forced, void *room, const char *const *envp,
-		       const char *library, bool debug, bool strict);
+                       const char *library, bool debug, bool strict);
 
 /* program.c: as program/read.ts and force/choose.ts */
 enum verdict {
-	PLAIN,	  /* a dynamic program of this machine, or a script of one */
-	NOT_HERE, /* execvp(3) would go on to the next element of PATH */
-	UNSURE,
+    PLAIN,    /* a dynamic program of this machine, or a script of one */
+    NOT_HERE, /* execvp(3) would go on to the next element of PATH */
+    UNSURE,
 };
 enum verdict examine_program(const char *path, u32 uid);
 bool has_new_environment(const char *path);
@@ -82,6 +82,7 @@ bool others_may_write(const char *path);
 
 /* hand_over.c */
 _Noreturn void hand_over(const struct start *start);
-_Noreturn void fail(const struct start *start, const char *what, const char *why, const char *hint);
+_Noreturn void fail(const struct start *start, int run_status, const char *what, const char *why,
+                    const char *hint);
 
 #endif

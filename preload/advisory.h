@@ -67,7 +67,7 @@ static long read_argument(const struct option *option, const void *value, sockle
 }
 
 /* tcp_set_window_clamp() @ v6.12: no bound only before a connection; else at least half of
-   SOCK_MIN_RCVBUF, which is 2048 bytes and an sk_buff of 256; compared as unsigned numbers. */
+   SOCK_MIN_RCVBUF, which is 2048 bytes and an sk_buff of 256. */
 static long keep_window(int fd, long *value) {
     u8 state = 0;
     socklen_t length = sizeof(state);
@@ -75,7 +75,7 @@ static long keep_window(int fd, long *value) {
         sys_getsockopt(fd, SOL_TCP, TCP_INFO, &state, &length);
         return state == TCP_STATE_CLOSE ? 0 : -EINVAL;
     }
-    if ((u32)*value < 1152)
+    if (*value < 1152)
         *value = 1152;
     return 0;
 }

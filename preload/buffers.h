@@ -9,37 +9,48 @@
 #include "memory.h"
 #include "report.h"
 
-enum { SEND_FLOOR = 212992, RECEIVE_FLOOR = 4 << 20 };
+/* With 64 KiB two segments of loopback do not fit, and each waits for a late ACK; with 128 KiB
+   programs that rely on a small buffer fail. */
+enum { SEND_FLOOR = 98304 };
 
 static int is_buffer(int level, int name) {
     return level == SOL_SOCKET && (name == SO_SNDBUF || name == SO_RCVBUF);
 }
 
-/* What the kernel would read back at this size: the double, within its bounds (sk_setsockopt). */
-static u64 read_back(u32 asked) {
-    return (u64)asked * 2 < 2304 ? 2304 : (u64)asked * 2;
+/*
+ * What the kernel reads back: the double, and at least SOCK_MIN_RCVBUF or SOCK_MIN_SNDBUF, which is
+ * one or two times 2048 bytes and an sk_buff of 256 (include/net/sock.h @ v6.12).
+ */
+static u64 read_back(int name, u32 asked) {
+    u64 least = name == SO_SNDBUF ? 4608 : 2304, most = INT_MAX / 2;
+    u64 doubled = (asked < most ? asked : most) * 2;
+    return doubled < least ? least : doubled;
 }
 
+/*
+ * SO_RCVBUF never reaches the kernel: at any size that an unprivileged program may set, it makes
+ * the receive window the bottleneck, where MPTCP stalls; what it asks for is the kernel's to tune.
+ */
 static long set_buffer(int fd, int name, const void *value, socklen_t length) {
+    static const int floor = SEND_FLOOR;
     u32 asked;
-    int floor = name == SO_SNDBUF ? SEND_FLOOR : RECEIVE_FLOOR;
-    u64 key;
     if (length < sizeof(asked) || !is_readable(value, sizeof(asked)) || !is_mptcp(fd))
         return sys_setsockopt(fd, SOL_SOCKET, name, value, length);
     copy_bytes(&asked, value, sizeof(asked));
-    key = key_of(fd, SOL_SOCKET, name);
-    if (asked >= (u32)floor) {
-        forget(key, REMEMBERED);
-        return sys_setsockopt(fd, SOL_SOCKET, name, value, length);
-    }
+    u64 key = key_of(fd, SOL_SOCKET, name);
     if (name == SO_SNDBUF) {
-        long result = sys_setsockopt(fd, SOL_SOCKET, name, &floor, sizeof(floor));
-        if (result < 0)
+        int is_small = asked < SEND_FLOOR;
+        long result = sys_setsockopt(fd, SOL_SOCKET, name, is_small ? &floor : value, length);
+        if (result < 0 || !is_small) {
+            forget(key, REMEMBERED);
             return result;
+        }
     }
-    remember(key, read_back(asked));
-    report_option(fd, name == SO_SNDBUF ? "SO_SNDBUF" : "SO_RCVBUF",
-                  name == SO_SNDBUF ? " raised from " : " left to the kernel, not set to ", asked);
+    remember(key, read_back(name, asked));
+    if (name == SO_SNDBUF)
+        report_option(fd, "SO_SNDBUF", " raised to 98304 from ", asked);
+    else
+        report_option(fd, "SO_RCVBUF", " left to the kernel to tune, not set to ", asked);
     return 0;
 }
 

@@ -220,7 +220,8 @@ static inline int equal_bytes(const void *one, const void *other, u64 length) {
 static inline int is_readable(const void *address, u64 length) {
     u64 first = (u64)address & ~7ul, last = ((u64)address + length - 1) & ~7ul;
     for (u64 word = first; word <= last; word += 8)
-        if (system_call(SYS_rt_sigprocmask, -1, (long)word, 0, 8, 0) == -EFAULT)
+        /* It takes a null pointer for no set. */
+        if (word == 0 || system_call(SYS_rt_sigprocmask, -1, (long)word, 0, 8, 0) == -EFAULT)
             return 0;
     return 1;
 }

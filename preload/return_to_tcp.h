@@ -163,16 +163,21 @@ static int replay_buffer(int from, int to, int name, int force, int locked) {
     return socket_int(to, name) / 2 >= value;
 }
 
-static int replay_options(int from, int to) {
+/* An IPv4 socket answers for IPv6 options on MPTCP, and not on TCP. */
+static int is_carried(const struct option *option, long family) {
+    return option->replay != 0 && (option->level != SOL_IPV6 || family == AF_INET6);
+}
+
+static int replay_options(int from, int to, long family) {
     long locks = socket_int(from, SO_BUF_LOCK); /* bit 0: SO_SNDBUF was set, bit 1: SO_RCVBUF */
     if (locks < 0)
         locks = 3;
     for (int i = 0; i < OPTION_COUNT; i++)
-        if (options[i].replay != 0 && !replay_option(&options[i], from, to))
+        if (is_carried(&options[i], family) && !replay_option(&options[i], from, to))
             return 0;
     /* One option may change another: SO_PRIORITY follows IP_TOS. */
     for (int i = 0; i < OPTION_COUNT; i++)
-        if (options[i].replay != 0 && !is_replayed(&options[i], from, to))
+        if (is_carried(&options[i], family) && !is_replayed(&options[i], from, to))
             return 0;
     for (int i = 0; i < OPTION_COUNT; i++) {
         u64 kept;
@@ -199,8 +204,10 @@ static long set_essential(int fd, const struct option *option, const void *value
     int tcp = (int)sys_socket((int)family, type, IPPROTO_TCP);
     if (tcp < 0)
         return refusal;
-    if (sys_setsockopt(tcp, option->level, option->number, value, length) == 0 &&
-        replay_options(fd, tcp) && is_held_once(fd) &&
+    /* The option comes last: TCP_REPAIR changes what others read. */
+    if (replay_options(fd, tcp, family) &&
+        sys_setsockopt(tcp, option->level, option->number, value, length) == 0 &&
+        is_held_once(fd) &&
         system_call(SYS_dup3, tcp, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0, 0, 0) >= 0) {
         refusal = 0;
         report_option(fd, "back to TCP for ", option->name, -1);

@@ -56,6 +56,17 @@ static long soften_set(int fd, int level, int name, const void *value, socklen_t
     return refusal;
 }
 
+/* The kernel has taken this one: what was softened before no longer counts. */
+static void forget_softened(int fd, int level, int name) {
+    const struct option *option = find_option(level, name);
+    if (level == SOL_SOCKET && name == SO_SNDBUFFORCE)
+        forget(key_of(fd, level, SO_SNDBUF), REMEMBERED);
+    else if (level == SOL_SOCKET && name == SO_RCVBUFFORCE)
+        forget(key_of(fd, level, SO_RCVBUF), REMEMBERED);
+    else if (option != 0 && option->kind == KIND_ADVISORY)
+        forget(key_of(fd, level, name), REMEMBERED);
+}
+
 EXPORTED int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
     if (is_switched_on(SWITCH_STRICT))
         return finish(sys_setsockopt(fd, level, name, value, length));
@@ -64,8 +75,8 @@ EXPORTED int setsockopt(int fd, int level, int name, const void *value, socklen_
     long result = sys_setsockopt(fd, level, name, value, length);
     if (is_refusal(result))
         result = soften_set(fd, level, name, value, length, result);
-    else if (result == 0 && has_remembered && find_option(level, name) != 0)
-        forget(key_of(fd, level, name), REMEMBERED); /* taken by the kernel: that one counts */
+    else if (result == 0 && has_remembered)
+        forget_softened(fd, level, name);
     return finish(result);
 }
 

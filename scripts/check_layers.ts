@@ -1,5 +1,5 @@
 /**
- * Proves that imports go down only: `cli → mod.ts → force → {preload program inspect …} → features →
+ * Proves that imports go down only: `cli → mod.ts → {force install} → {preload program inspect …} → features →
  * ffi → errors.ts`, from the module graph that Deno itself sees.
  *
  * @module

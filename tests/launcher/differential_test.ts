@@ -10,6 +10,7 @@ import { forceEnvironment } from "../../preload/environment.ts";
 import { decodeByteString, encodeByteString, toByteString } from "../../preload/mod.ts";
 import { exists, GO } from "../apps/build.ts";
 import { commandExists, isRoot, skipUnless } from "../skip.ts";
+import { GODEBUGS, KINDS, preloads } from "./cases.ts";
 import { type Case, forEach, HANDED_OVER, hasCompiler, type Outcome, World } from "./world.ts";
 
 const PATH = "PATH=/usr/bin:/bin";
@@ -48,27 +49,6 @@ async function same(given: Case, served?: boolean): Promise<void> {
   if (served !== undefined) strictEqual(await here.isServed(given), served, `served: ${name}`);
 }
 
-/** Odd values of LD_PRELOAD and GODEBUG. */
-function preloads(library: string): string[] {
-  const peer = "/nonexistent/libmptcpwrap.so.0.0.1";
-  return [
-    ...["", " ", ":", " : ", "/nonexistent/a.so", "/nonexistent/a.so /nonexistent/b.so"],
-    ...["/nonexistent/a.so:", ":/nonexistent/a.so::", library, `${library}:`, ` ${library}`],
-    ...[`${library}:${library}`, `/nonexistent/a.so:${library}`, `${library}:/nonexistent/a.so`],
-    ...["/nonexistent/libmptcpize.so", `/x/libmptcpize.so ${library}`, "libmptcpize.so"],
-    ...["/nonexistent/libmptcpize.so.1", `${library}x`, `x${library}`, peer, `${peer}:${library}`],
-    ...[`${library}:${peer}`, `/nonexistent/a.so:${peer}:/nonexistent/b.so`, "libmptcpwrap.so"],
-    ...["xlibmptcpwrap.so", `/x/libmptcpwrap.so/libmptcpize.so`, "\xff\xfe.so", "\n", "a\tb"],
-    ...[`${peer}:${peer}:${library}`, `/a/libmptcpwrap_so`, "$LIB/a.so", "a".repeat(5000)],
-  ];
-}
-const GODEBUGS = [
-  ...["", ",", "multipathtcp=1", "multipathtcp=0", "multipathtcp=1,", ",multipathtcp=1"],
-  ...["multipathtcp=1,multipathtcp=1", "multipathtcp=1,gctrace=1,multipathtcp=0", "multipathtcp="],
-  ...["multipathtcp", "xmultipathtcp=0", "http2client=0", "a,b,,c,", "multipathtcp=10", "\xff"],
-  ...["multipathtcp=2,http2client=0", " multipathtcp=1", "b".repeat(5000)],
-];
-
 Deno.test({
   name: "the launcher composes the environment as the command line does",
   ...gcc,
@@ -105,7 +85,7 @@ Deno.test({
     add(["MPTCPIZE_DEBUG=0", "MPTCPIZE_STRICT=0", "MPTCPIZE_DEBUG=2"]);
     add(["MPTCPIZE_DEBUG=0", "MPTCPIZE_STRICT=", "MPTCPIZE_DEBUG=2"], ["-d", "--strict"]);
     add(["MPTCPIZE_START=nofile:3", PATH]);
-    add(["DENO_NO_UPDATE_CHECK=1", "MPTCPIZE_START=nofile:3,sigpipe:ign", "A=1"]);
+    add(["DENO_DIR=/nonexistent/deno", "DENO_NO_UPDATE_CHECK=", "A=1"]);
     add(Array.from({ length: 3000 }, (_, index) => `V${index}=${index}`));
     await forEach(cases, (given) => same(given, true));
   },
@@ -159,61 +139,6 @@ Deno.test({
   },
 });
 
-/** Each kind of file, and whether the launcher serves it; undefined where either will do. */
-const KINDS: Readonly<Record<string, boolean | undefined>> = {
-  "show": true,
-  "fixed": true,
-  "symbols": true,
-  "link": true,
-  "sudoer": true,
-  "spa ceé": true,
-  "script": true,
-  "script-argument": true,
-  "script-script": true,
-  "script-env": true,
-  "script-relative": true,
-  "script-setuid": true,
-  "script-of-sudo": true,
-  "deep-5": true,
-  "static": false,
-  "static-pie": false,
-  "noexec": false,
-  "sudo": false,
-  "docker": false,
-  "su": false,
-  "foreign": false,
-  "thirty-two": false,
-  "big-endian": false,
-  "relocatable": false,
-  "no-sections": false,
-  "bad-sections": false,
-  "bad-names": false,
-  "no-loader": undefined,
-  "truncated": false,
-  "headless": false,
-  "empty": false,
-  "text": false,
-  "script-static": false,
-  "script-missing": false,
-  "script-noexec": undefined,
-  "script-folder": false,
-  "script-empty": false,
-  "script-endless": false,
-  "script-nul": false,
-  "script-long": false,
-  "script-carriage": false,
-  "deep-6": undefined,
-  "deep-7": undefined,
-  "deep-self": undefined,
-  "dangling": false,
-  "loop": false,
-  "folder": false,
-  "fifo": false,
-  "setgid-noexec": false,
-  "nowhere": false,
-  "show/below": false,
-};
-
 Deno.test({
   name: "the launcher judges files as the command line does",
   ...gcc,
@@ -235,7 +160,7 @@ Deno.test({
   fn: async () => {
     const here = await world();
     for (const version of Object.keys(GO)) {
-      for (const mode of ["exe", "pie"]) {
+      for (const mode of ["exe", "pie", "bare"]) {
         const path = here.path(`go-${version}-${mode}`);
         if (exists(path)) await same({ words: ["run", path], environment: [HOME] }, false);
       }
