@@ -14,6 +14,7 @@ import { explain } from "./explain.ts";
 import { nearest, parseFlags } from "./flags.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { install, uninstall } from "./install.ts";
+import { shellWord } from "./render.ts";
 import { run } from "./run.ts";
 import { sockets } from "./sockets.ts";
 import manifest from "../deno.json" with { type: "json" };
@@ -60,7 +61,7 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
 function unknownCommand(word: string): UsageError {
   const meant = nearest(word, COMMANDS.map((command) => command.name));
   const what = word.startsWith("-") ? "flag" : "command";
-  return new UsageError(`Cannot parse ${word}: mptcpize has no such ${what}`, {
+  return new UsageError(`Cannot parse ${shellWord(word)}: mptcpize has no such ${what}`, {
     hint: meant === undefined
       ? "`mptcpize --help` lists the commands; `mptcpize run COMMAND` starts one of the system"
       : `did you mean \`mptcpize ${meant}\`?`,

@@ -63,9 +63,12 @@ static int set_both(const char *state, const struct option *option, const void *
 
 /* Whether the kernel refuses it on this very socket, so that the answer is the library's. */
 static int is_refused(int fd, const struct option *option) {
-    int value = 1;
+    /* What comes late for MPTCP leaves its mark on the socket all the same: the mark of a fresh
+     * one. */
+    int value = !option->late;
     int result = kernel_set(fd, option->level, option->number, &value, sizeof(value));
-    return result < 0 && (errno == ENOPROTOOPT || errno == EOPNOTSUPP);
+    return result < 0 &&
+           (errno == ENOPROTOOPT || errno == EOPNOTSUPP || (errno == EINVAL && option->late));
 }
 
 static void compare_option(const char *state, const struct option *option, int forced, int plain) {
