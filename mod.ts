@@ -46,4 +46,5 @@ export {
   type LibraryPlace,
   parseNulTerminated,
 } from "./preload/mod.ts";
+export { type PatchStart } from "./patch/mod.ts";
 export * from "./program/mod.ts";

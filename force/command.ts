@@ -85,7 +85,7 @@ export interface CommandPlan extends CommandFacts {
   /** The library's place; undefined where the method does not need it. */
   readonly library: LibraryPlace | undefined;
   /** How the program is patched, and by which file; undefined where it is not. */
-  readonly patch: (PatchStart & { readonly patcher: string }) | undefined;
+  readonly patch: PatchStart | undefined;
   /** The whole environment that the command gets. */
   readonly environment: Environment;
   /** What of the environment is set. */

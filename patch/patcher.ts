@@ -26,6 +26,8 @@ export function findPatcher(): string {
 
 /** What the patcher is to start. */
 export interface PatchStart {
+  /** The patcher's own file. */
+  readonly patcher: string;
   /** The file whose code is loaded: behind scripts, their interpreter. */
   readonly image: Uint8Array;
   /** The file to execute. */

@@ -23,6 +23,7 @@ export interface Site {
 export interface Code {
   /** Where it lies, before the program is moved as a whole. */
   readonly address: number;
+  /** What of it the file has. */
   readonly bytes: Uint8Array;
 }
 

@@ -15,6 +15,7 @@ const PF_W = 2;
 export interface CodeSegment {
   /** Where it lies, before the program is moved as a whole. */
   readonly address: number;
+  /** What of it the file has. */
   readonly bytes: Uint8Array;
 }
 
