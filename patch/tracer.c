@@ -6,316 +6,298 @@
 #include "patch.h"
 
 struct tracee {
-	u32 pid;
-	bool gone;
-	u64 code_word; /* what stands at the entry, where a system call is put meanwhile */
+    u32 pid;
+    bool gone;
+    u64 code_word; /* what stands at the entry, where a system call is put meanwhile */
 };
 struct registers {
-	u64 values[REG_COUNT];
+    u64 values[REG_COUNT];
 };
 enum { STOP_ROOM = 16, PAGE_STEP = 0x10000, PAGE = 4096 };
 
-static long trace_call(long request, const struct tracee *tracee, u64 address, u64 data)
-{
-	return syscall4(SYS_ptrace, request, tracee->pid, (long)address, (long)data);
+static long trace_call(long request, const struct tracee *tracee, u64 address, u64 data) {
+    return syscall4(SYS_ptrace, request, tracee->pid, (long)address, (long)data);
 }
 
-static bool peek(const struct tracee *tracee, u64 address, u64 *word)
-{
-	/* The system call, other than the C library's, writes the word through its last argument.
-	 */
-	return !is_error(trace_call(PTRACE_PEEKDATA, tracee, address, (u64)word));
+static bool peek(const struct tracee *tracee, u64 address, u64 *word) {
+    /* The system call, other than the C library's, writes the word through its last argument.
+     */
+    return !is_error(trace_call(PTRACE_PEEKDATA, tracee, address, (u64)word));
 }
 
-static bool poke(const struct tracee *tracee, u64 address, u64 word)
-{
-	return !is_error(trace_call(PTRACE_POKEDATA, tracee, address, word));
+static bool poke(const struct tracee *tracee, u64 address, u64 word) {
+    return !is_error(trace_call(PTRACE_POKEDATA, tracee, address, word));
 }
 
 /* Reads or writes bytes by whole words, which never cross a page; writes only what differs. */
-static bool transfer(const struct tracee *tracee, u64 address, u8 *bytes, u64 size, bool writes)
-{
-	for (u64 done = 0; done < size;) {
-		u64 into = (address + done) & 7, base = address + done - into;
-		u64 length = size - done < 8 - into ? size - done : 8 - into;
-		u64 word, old;
+static bool transfer(const struct tracee *tracee, u64 address, u8 *bytes, u64 size, bool writes) {
+    for (u64 done = 0; done < size;) {
+        u64 into = (address + done) & 7, base = address + done - into;
+        u64 length = size - done < 8 - into ? size - done : 8 - into;
+        u64 word, old;
 
-		if (!peek(tracee, base, &word))
-			return false;
-		old = word;
-		if (writes)
-			__builtin_memcpy((u8 *)&word + into, bytes + done, length);
-		else
-			__builtin_memcpy(bytes + done, (u8 *)&word + into, length);
-		if (word != old && !poke(tracee, base, word))
-			return false;
-		done += length;
-	}
-	return true;
+        if (!peek(tracee, base, &word))
+            return false;
+        old = word;
+        if (writes)
+            __builtin_memcpy((u8 *)&word + into, bytes + done, length);
+        else
+            __builtin_memcpy(bytes + done, (u8 *)&word + into, length);
+        if (word != old && !poke(tracee, base, word))
+            return false;
+        done += length;
+    }
+    return true;
 }
 
 /* Writes bytes and reads them back. */
-static bool write_verified(const struct tracee *tracee, u64 address, const u8 *bytes, u64 size)
-{
-	u8 back[64];
+static bool write_verified(const struct tracee *tracee, u64 address, const u8 *bytes, u64 size) {
+    u8 back[64];
 
-	if (!transfer(tracee, address, (u8 *)bytes, size, true))
-		return false;
-	for (u64 at = 0; at < size; at += sizeof(back)) {
-		u64 length = size - at < sizeof(back) ? size - at : sizeof(back);
+    if (!transfer(tracee, address, (u8 *)bytes, size, true))
+        return false;
+    for (u64 at = 0; at < size; at += sizeof(back)) {
+        u64 length = size - at < sizeof(back) ? size - at : sizeof(back);
 
-		if (!transfer(tracee, address + at, back, length, false) ||
-		    !same_bytes(back, bytes + at, length))
-			return false;
-	}
-	return true;
+        if (!transfer(tracee, address + at, back, length, false) ||
+            !same_bytes(back, bytes + at, length))
+            return false;
+    }
+    return true;
 }
 
-static bool get_registers(const struct tracee *tracee, struct registers *registers)
-{
-	struct iovec vector = { registers, sizeof(*registers) };
+static bool get_registers(const struct tracee *tracee, struct registers *registers) {
+    struct iovec vector = {registers, sizeof(*registers)};
 
-	return !is_error(trace_call(PTRACE_GETREGSET, tracee, NT_PRSTATUS, (u64)&vector)) &&
-	       vector.size == sizeof(*registers);
+    return !is_error(trace_call(PTRACE_GETREGSET, tracee, NT_PRSTATUS, (u64)&vector)) &&
+           vector.size == sizeof(*registers);
 }
 
-static bool set_registers(const struct tracee *tracee, const struct registers *registers)
-{
-	struct iovec vector = { (void *)registers, sizeof(*registers) };
+static bool set_registers(const struct tracee *tracee, const struct registers *registers) {
+    struct iovec vector = {(void *)registers, sizeof(*registers)};
 
-	return !is_error(trace_call(PTRACE_SETREGSET, tracee, NT_PRSTATUS, (u64)&vector));
+    return !is_error(trace_call(PTRACE_SETREGSET, tracee, NT_PRSTATUS, (u64)&vector));
 }
 
 /*
  * Lets it run to the next stop of a kind: the event of an exec, or a system call. Signals go where
  * they were sent: after an exec there is no handler, so they end it, stop it or do nothing.
  */
-static bool run_until(struct tracee *tracee, bool exec)
-{
-	long request = exec ? PTRACE_CONT : PTRACE_SYSCALL;
-	bool resumes = !exec; /* at first it runs already */
-	u64 signal = 0;
+static bool run_until(struct tracee *tracee, bool exec) {
+    long request = exec ? PTRACE_CONT : PTRACE_SYSCALL;
+    bool resumes = !exec; /* at first it runs already */
+    u64 signal = 0;
 
-	for (;;) {
-		u32 status = 0, event, number;
-		long waited;
+    for (;;) {
+        u32 status = 0, event, number;
+        long waited;
 
-		if (resumes && is_error(trace_call(request, tracee, 0, signal)))
-			break;
-		do
-			waited = syscall4(SYS_wait4, tracee->pid, (long)&status, WALL, 0);
-		while (waited == -EINTR);
-		if (is_error(waited) || (status & 0xff) != 0x7f)
-			break;
-		resumes = true;
-		signal = 0;
-		number = status >> 8 & 0xff;
-		event = status >> 16;
-		if (exec ? event == PTRACE_EVENT_EXEC : number == (SIGTRAP | 0x80))
-			return true;
-		if (event == PTRACE_EVENT_STOP && number != SIGTRAP) {
-			/* It stays stopped, as anybody would see it, until it is continued. */
-			if (is_error(trace_call(PTRACE_LISTEN, tracee, 0, 0)))
-				break;
-			resumes = false;
-		} else if (event == 0) {
-			signal = number;
-		}
-	}
-	tracee->gone = true;
-	return false;
+        if (resumes && is_error(trace_call(request, tracee, 0, signal)))
+            break;
+        do
+            waited = syscall4(SYS_wait4, tracee->pid, (long)&status, WALL, 0);
+        while (waited == -EINTR);
+        if (is_error(waited) || (status & 0xff) != 0x7f)
+            break;
+        resumes = true;
+        signal = 0;
+        number = status >> 8 & 0xff;
+        event = status >> 16;
+        if (exec ? event == PTRACE_EVENT_EXEC : number == (SIGTRAP | 0x80))
+            return true;
+        if (event == PTRACE_EVENT_STOP && number != SIGTRAP) {
+            /* It stays stopped, as anybody would see it, until it is continued. */
+            if (is_error(trace_call(PTRACE_LISTEN, tracee, 0, 0)))
+                break;
+            resumes = false;
+        } else if (event == 0) {
+            signal = number;
+        }
+    }
+    tracee->gone = true;
+    return false;
 }
 
 /* Makes it call the kernel at its entry; the code there is a system call. */
 static long inject(struct tracee *tracee, const struct registers *start, long number,
-		   const u64 *arguments)
-{
-	struct registers registers = *start;
+                   const u64 *arguments) {
+    struct registers registers = *start;
 
 #if defined(__x86_64__)
-	const u8 order[] = { REG_DI, REG_SI, REG_DX, REG_R10, REG_R8, REG_R9 };
+    const u8 order[] = {REG_DI, REG_SI, REG_DX, REG_R10, REG_R8, REG_R9};
 
-	registers.values[REG_RESULT] = (u64)number;
-	registers.values[REG_ORIGINAL] = ~0UL;
-	for (u32 index = 0; index < 6; index++)
-		registers.values[order[index]] = arguments[index];
+    registers.values[REG_RESULT] = (u64)number;
+    registers.values[REG_ORIGINAL] = ~0UL;
+    for (u32 index = 0; index < 6; index++)
+        registers.values[order[index]] = arguments[index];
 #else
-	registers.values[8] = (u64)number;
-	for (u32 index = 0; index < 6; index++)
-		registers.values[index] = arguments[index];
+    registers.values[8] = (u64)number;
+    for (u32 index = 0; index < 6; index++)
+        registers.values[index] = arguments[index];
 #endif
-	if (!set_registers(tracee, &registers) || !run_until(tracee, false) ||
-	    !run_until(tracee, false) || !get_registers(tracee, &registers))
-		return -EPERM;
-	return (long)registers.values[REG_RESULT];
+    if (!set_registers(tracee, &registers) || !run_until(tracee, false) ||
+        !run_until(tracee, false) || !get_registers(tracee, &registers))
+        return -EPERM;
+    return (long)registers.values[REG_RESULT];
 }
 
-static bool put_call_at_entry(struct tracee *tracee, u64 entry)
-{
+static bool put_call_at_entry(struct tracee *tracee, u64 entry) {
 #if defined(__x86_64__)
-	const u8 call[] = { 0x0f, 0x05 };
+    const u8 call[] = {0x0f, 0x05};
 #else
-	const u8 call[] = { 0x01, 0x00, 0x00, 0xd4 };
+    const u8 call[] = {0x01, 0x00, 0x00, 0xd4};
 #endif
-	return transfer(tracee, entry, (u8 *)&tracee->code_word, 8, false) &&
-	       write_verified(tracee, entry, call, sizeof(call));
+    return transfer(tracee, entry, (u8 *)&tracee->code_word, 8, false) &&
+           write_verified(tracee, entry, call, sizeof(call));
 }
 
 /* By how much the program was moved, from the auxiliary vector; false if it is not the image. */
 static bool find_bias(const struct tracee *tracee, const struct image *image,
-		      const struct registers *start, u64 *bias)
-{
-	u64 values[AT_SECURE + 1] = { 0 };
-	u64 at = start->values[REG_SP], word;
+                      const struct registers *start, u64 *bias) {
+    u64 values[AT_SECURE + 1] = {0};
+    u64 at = start->values[REG_SP], word;
 
-	if (!peek(tracee, at, &word))
-		return false;
-	at += 8 * (word + 2);
-	do {
-		if (!peek(tracee, at, &word))
-			return false;
-		at += 8;
-	} while (word != 0);
-	for (;; at += 16) {
-		if (!peek(tracee, at, &word))
-			return false;
-		if (word == AT_NULL)
-			break;
-		if (word <= AT_SECURE && !peek(tracee, at + 8, values + word))
-			return false;
-	}
-	*bias = values[AT_ENTRY] - image->entry;
-	return values[AT_ENTRY] == start->values[REG_PC] && values[AT_BASE] == 0 &&
-	       values[AT_SECURE] == 0 && values[AT_PHNUM] == image->header_count &&
-	       values[AT_PHDR] == image->headers + *bias && (*bias & (PAGE - 1)) == 0;
+    if (!peek(tracee, at, &word))
+        return false;
+    at += 8 * (word + 2);
+    do {
+        if (!peek(tracee, at, &word))
+            return false;
+        at += 8;
+    } while (word != 0);
+    for (;; at += 16) {
+        if (!peek(tracee, at, &word))
+            return false;
+        if (word == AT_NULL)
+            break;
+        if (word <= AT_SECURE && !peek(tracee, at + 8, values + word))
+            return false;
+    }
+    *bias = values[AT_ENTRY] - image->entry;
+    return values[AT_ENTRY] == start->values[REG_PC] && values[AT_BASE] == 0 &&
+           values[AT_SECURE] == 0 && values[AT_PHNUM] == image->header_count &&
+           values[AT_PHDR] == image->headers + *bias && (*bias & (PAGE - 1)) == 0;
 }
 
 /* Whether memory is as the file at each site. */
-static bool is_image(const struct tracee *tracee, const struct image *image, u64 bias)
-{
-	for (u32 index = 0; index < image->site_count; index++) {
-		const struct site *site = image->sites + index;
-		u64 size = site->end - site->at;
-		const u8 *wanted = image_bytes(image, site->at, size);
-		u8 found[MAX_SITE];
+static bool is_image(const struct tracee *tracee, const struct image *image, u64 bias) {
+    for (u32 index = 0; index < image->site_count; index++) {
+        const struct site *site = image->sites + index;
+        u64 size = site->end - site->at;
+        const u8 *wanted = image_bytes(image, site->at, size);
+        u8 found[MAX_SITE];
 
-		if (wanted == 0 || size > sizeof(found) ||
-		    !transfer(tracee, site->at + bias, found, size, false) ||
-		    !same_bytes(found, wanted, size))
-			return false;
-	}
-	return true;
+        if (wanted == 0 || size > sizeof(found) ||
+            !transfer(tracee, site->at + bias, found, size, false) ||
+            !same_bytes(found, wanted, size))
+            return false;
+    }
+    return true;
 }
 
 /* Maps pages below the program, where its jumps reach; else anywhere, for the farewell alone. */
-static long map_stub(struct tracee *tracee, const struct registers *start, u64 lowest)
-{
-	u64 arguments[] = { 0, STUB_ROOM, PROT_READ | PROT_EXEC, 0, ~0UL, 0 };
-	long mapped;
+static long map_stub(struct tracee *tracee, const struct registers *start, u64 lowest) {
+    u64 arguments[] = {0, STUB_ROOM, PROT_READ | PROT_EXEC, 0, ~0UL, 0};
+    long mapped;
 
-	for (u64 step = 1; step <= STOP_ROOM && lowest >= (step + 1) * PAGE_STEP; step++) {
-		arguments[0] = lowest - step * PAGE_STEP;
-		arguments[3] = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
-		mapped = inject(tracee, start, SYS_mmap, arguments);
-		if (tracee->gone || mapped == (long)arguments[0])
-			return mapped;
-		/* A kernel before 4.17 takes the address as a wish. */
-		if (!is_error(mapped))
-			return mapped;
-	}
-	arguments[0] = 0;
-	arguments[3] = MAP_PRIVATE | MAP_ANONYMOUS;
-	return inject(tracee, start, SYS_mmap, arguments);
+    for (u64 step = 1; step <= STOP_ROOM && lowest >= (step + 1) * PAGE_STEP; step++) {
+        arguments[0] = lowest - step * PAGE_STEP;
+        arguments[3] = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+        mapped = inject(tracee, start, SYS_mmap, arguments);
+        if (tracee->gone || mapped == (long)arguments[0])
+            return mapped;
+        /* A kernel before 4.17 takes the address as a wish. */
+        if (!is_error(mapped))
+            return mapped;
+    }
+    arguments[0] = 0;
+    arguments[3] = MAP_PRIVATE | MAP_ANONYMOUS;
+    return inject(tracee, start, SYS_mmap, arguments);
 }
 
 static bool write_sites(const struct tracee *tracee, const struct image *image, u64 bias,
-			const struct stub *stub)
-{
-	u32 index;
+                        const struct stub *stub) {
+    u32 index;
 
-	for (index = 0; index < image->site_count; index++) {
-		const struct site *site = image->sites + index;
-		u8 bytes[MAX_SITE];
-		u64 size = build_jump(bytes, site, bias, stub->targets[index]);
+    for (index = 0; index < image->site_count; index++) {
+        const struct site *site = image->sites + index;
+        u8 bytes[MAX_SITE];
+        u64 size = build_jump(bytes, site, bias, stub->targets[index]);
 
-		if (size == 0 || !write_verified(tracee, site->at + bias, bytes, size))
-			break;
-	}
-	if (index == image->site_count)
-		return true;
-	for (u32 back = 0; back <= index; back++) {
-		const struct site *site = image->sites + back;
-		u64 size = site->end - site->at;
+        if (size == 0 || !write_verified(tracee, site->at + bias, bytes, size))
+            break;
+    }
+    if (index == image->site_count)
+        return true;
+    for (u32 back = 0; back <= index; back++) {
+        const struct site *site = image->sites + back;
+        u64 size = site->end - site->at;
 
-		transfer(tracee, site->at + bias, (u8 *)image_bytes(image, site->at, size), size,
-			 true);
-	}
-	return false;
+        transfer(tracee, site->at + bias, (u8 *)image_bytes(image, site->at, size), size, true);
+    }
+    return false;
 }
 
 /* Changes the program; gives the reason why not, or null. Either way it goes on at `start`. */
-static const char *change(struct tracee *tracee, const struct job *job, struct registers *start)
-{
-	static struct stub stub;
-	const struct image *image = job->image;
-	const char *reason = 0;
-	u64 entry = start->values[REG_PC], bias = 0;
-	long mapped;
+static const char *change(struct tracee *tracee, const struct job *job, struct registers *start) {
+    static struct stub stub;
+    const struct image *image = job->image;
+    const char *reason = 0;
+    u64 entry = start->values[REG_PC], bias = 0;
+    long mapped;
 
-	if (!find_bias(tracee, image, start, &bias) || !is_image(tracee, image, bias))
-		reason = "its memory is not as its file";
-	if (!put_call_at_entry(tracee, entry))
-		return "its memory cannot be written (ptrace)";
-	mapped = map_stub(tracee, start, image->lowest + bias);
-	if (reason == 0 && is_error(mapped))
-		reason = "there is no memory for its new calls (mmap)";
-	if (!is_error(mapped)) {
-		stub.base = (u64)mapped;
-		build_farewell(&stub, entry, &job->farewell);
-		for (u32 index = 0; reason == 0 && index < image->site_count; index++) {
-			if (!add_call(&stub, image, bias, index))
-				reason = "its calls are too far from free memory";
-		}
-		if (!write_verified(tracee, stub.base, stub.bytes, stub.size))
-			reason = "its new calls could not be written (ptrace)";
-		else
-			start->values[REG_PC] = farewell_start(&stub);
-	}
-	if (reason != 0 && job->strict) {
-		const u64 arguments[6] = { 125 };
+    if (!find_bias(tracee, image, start, &bias) || !is_image(tracee, image, bias))
+        reason = "its memory is not as its file";
+    if (!put_call_at_entry(tracee, entry))
+        return "its memory cannot be written (ptrace)";
+    mapped = map_stub(tracee, start, image->lowest + bias);
+    if (reason == 0 && is_error(mapped))
+        reason = "there is no memory for its new calls (mmap)";
+    if (!is_error(mapped)) {
+        stub.base = (u64)mapped;
+        build_farewell(&stub, entry, &job->farewell);
+        for (u32 index = 0; reason == 0 && index < image->site_count; index++) {
+            if (!add_call(&stub, image, bias, index))
+                reason = "its calls are too far from free memory";
+        }
+        if (!write_verified(tracee, stub.base, stub.bytes, stub.size))
+            reason = "its new calls could not be written (ptrace)";
+        else
+            start->values[REG_PC] = farewell_start(&stub);
+    }
+    if (reason != 0 && job->strict) {
+        const u64 arguments[6] = {125};
 
-		inject(tracee, start, SYS_exit_group, arguments);
-	}
-	transfer(tracee, entry, (u8 *)&tracee->code_word, 8, true);
-	if (reason == 0 && !write_sites(tracee, image, bias, &stub))
-		reason = "its calls could not be replaced (ptrace)";
-	return reason;
+        inject(tracee, start, SYS_exit_group, arguments);
+    }
+    transfer(tracee, entry, (u8 *)&tracee->code_word, 8, true);
+    if (reason == 0 && !write_sites(tracee, image, bias, &stub))
+        reason = "its calls could not be replaced (ptrace)";
+    return reason;
 }
 
 /* From the handshake to the end. */
-void trace(const struct job *job)
-{
-	struct tracee tracee = { job->pid, false, 0 };
-	struct registers start;
-	const char *reason;
+void trace(const struct job *job) {
+    struct tracee tracee = {job->pid, false, 0};
+    struct registers start;
+    const char *reason;
 
-	if (!run_until(&tracee, true) || !run_until(&tracee, false) ||
-	    !get_registers(&tracee, &start))
-		return;
-	/* Who ends this process from here on leaves no half-made program behind. */
-	trace_call(PTRACE_SETOPTIONS, &tracee, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
-	reason = change(&tracee, job, &start);
-	if (tracee.gone)
-		return;
-	if (reason != 0) {
-		say_stays(job->program, reason);
-	} else if (job->debug) {
-		say("mptcpize: ");
-		say(job->program);
-		say(": places that ask for MPTCP now: ");
-		say_number(job->image->site_count);
-		say("\n");
-	}
-	set_registers(&tracee, &start);
-	trace_call(PTRACE_DETACH, &tracee, 0, 0);
+    if (!run_until(&tracee, true) || !run_until(&tracee, false) || !get_registers(&tracee, &start))
+        return;
+    /* Who ends this process from here on leaves no half-made program behind. */
+    trace_call(PTRACE_SETOPTIONS, &tracee, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+    reason = change(&tracee, job, &start);
+    if (tracee.gone)
+        return;
+    if (reason != 0) {
+        say_stays(job->program, reason);
+    } else if (job->debug) {
+        say("mptcpize: ");
+        say(job->program);
+        say(": places that ask for MPTCP now: ");
+        say_number(job->image->site_count);
+        say("\n");
+    }
+    set_registers(&tracee, &start);
+    trace_call(PTRACE_DETACH, &tracee, 0, 0);
 }
