@@ -16,10 +16,10 @@ typedef long s64;
 
 /* As in sites.ts: offsets from the beginning of the code. */
 struct site {
-	u64 at;	  /* where the jump is written */
-	u64 call; /* the call itself */
-	u64 end;  /* where the program goes on */
-	bool is_number;
+    u64 at;   /* where the jump is written */
+    u64 call; /* the call itself */
+    u64 end;  /* where the program goes on */
+    bool is_number;
 };
 enum { MAX_SITES = 64 };
 
@@ -29,11 +29,11 @@ u32 find_arm_sites(const u8 *code, u64 size, struct site *sites, u32 room);
 
 /* x86_length.c, as x86_length.ts */
 struct instruction {
-	u32 length; /* 0 if it is none */
-	u32 opcode;
-	u32 rex;
-	int modrm;
-	bool prefixed;
+    u32 length; /* 0 if it is none */
+    u32 opcode;
+    u32 rex;
+    int modrm;
+    bool prefixed;
 };
 struct instruction decode_instruction(const u8 *code, u64 size, u64 at);
 bool is_movable(const struct instruction *instruction, bool keep_rax);
@@ -42,19 +42,19 @@ bool ends_line(const struct instruction *instruction);
 /* A program file as it is mapped for reading, and what is known of it. */
 enum { MAX_CODES = 8 };
 struct image {
-	const u8 *file;
-	u64 entry;
-	u64 headers; /* where the program headers lie in the program */
-	u64 header_count;
-	u64 lowest; /* the page of its first byte */
-	struct {
-		u64 address;
-		u64 offset;
-		u64 size;
-	} codes[MAX_CODES];
-	u32 code_count;
-	struct site sites[MAX_SITES]; /* in addresses of the file */
-	u32 site_count;
+    const u8 *file;
+    u64 entry;
+    u64 headers; /* where the program headers lie in the program */
+    u64 header_count;
+    u64 lowest; /* the page of its first byte */
+    struct {
+        u64 address;
+        u64 offset;
+        u64 size;
+    } codes[MAX_CODES];
+    u32 code_count;
+    struct site sites[MAX_SITES]; /* in addresses of the file */
+    u32 site_count;
 };
 const char *read_image(struct image *image, const char *path);
 const u8 *image_bytes(const struct image *image, u64 address, u64 size);
@@ -62,14 +62,14 @@ const u8 *image_bytes(const struct image *image, u64 address, u64 size);
 /* stub.c: what is put into the program besides its own code */
 enum { STUB_ROOM = 1 << 14 };
 struct stub {
-	u8 bytes[STUB_ROOM];
-	u64 size;
-	u64 base;		/* where it lies in the program */
-	u64 targets[MAX_SITES]; /* for each site, where its jump leads */
+    u8 bytes[STUB_ROOM];
+    u64 size;
+    u64 base;               /* where it lies in the program */
+    u64 targets[MAX_SITES]; /* for each site, where its jump leads */
 };
 struct farewell {
-	u32 pid;	  /* the process to wait for */
-	u32 take_sigchld; /* whether its end leaves a signal pending that nobody is to see */
+    u32 pid;          /* the process to wait for */
+    u32 take_sigchld; /* whether its end leaves a signal pending that nobody is to see */
 };
 enum { MAX_SITE = 32 };
 void build_farewell(struct stub *stub, u64 entry, const struct farewell *farewell);
@@ -79,12 +79,12 @@ u64 build_jump(u8 *bytes, const struct site *site, u64 bias, u64 target);
 
 /* tracer.c */
 struct job {
-	const struct image *image;
-	const char *program;
-	struct farewell farewell;
-	u32 pid;
-	bool debug;
-	bool strict;
+    const struct image *image;
+    const char *program;
+    struct farewell farewell;
+    u32 pid;
+    bool debug;
+    bool strict;
 };
 void trace(const struct job *job);
 
