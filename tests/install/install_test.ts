@@ -23,6 +23,7 @@ const PARTS = [
     "patch",
     "preload",
     "program",
+    "proof",
   ],
   ...["scripts", "mod.ts", "errors.ts", "deno.json", "deno.lock"],
 ];
