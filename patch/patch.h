@@ -77,6 +77,17 @@ u64 farewell_start(const struct stub *stub);
 bool add_call(struct stub *stub, const struct image *image, u64 bias, u32 index);
 u64 build_jump(u8 *bytes, const struct site *site, u64 bias, u64 target);
 
+/* memory.c */
+struct tracee {
+    u32 pid;
+    bool gone;
+    u64 code_word; /* what stands at the entry, where a system call is put meanwhile */
+};
+long trace_call(long request, const struct tracee *tracee, u64 address, u64 data);
+bool peek(const struct tracee *tracee, u64 address, u64 *word);
+bool transfer(const struct tracee *tracee, u64 address, u8 *bytes, u64 size, bool writes);
+bool write_verified(const struct tracee *tracee, u64 address, const u8 *bytes, u64 size);
+
 /* tracer.c */
 struct job {
     const struct image *image;

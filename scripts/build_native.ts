@@ -3,8 +3,8 @@
  * machine.
  *
  * `build_native.ts` writes the generated headers, `preload/lib/MACHINE/libmptcpize.so`,
- * `launcher/bin/MACHINE/mptcpize` and `patch/bin/MACHINE/mptcpize-patch`. `build_native.ts --check` builds elsewhere and fails unless every
- * byte is as committed.
+ * `launcher/bin/MACHINE/mptcpize` and `patch/bin/MACHINE/mptcpize-patch`. `build_native.ts --check`
+ * builds elsewhere and fails unless every byte is as committed.
  *
  * The compiler is pinned to one package of Debian 12, so that the bytes are the same everywhere.
  *
@@ -109,7 +109,17 @@ const PRODUCTS: readonly Product[] = [
   {
     path: (machine) => `patch/bin/${machine}/mptcpize-patch`,
     flags: STATIC_FLAGS,
-    sources: ["main", "image", "x86_length", "x86_sites", "arm_sites", "stub", "tracer", "say"]
+    sources: [
+      "main",
+      "image",
+      "x86_length",
+      "x86_sites",
+      "arm_sites",
+      "stub",
+      "memory",
+      "tracer",
+      "say",
+    ]
       .map((name) => `patch/${name}.c`),
     inspect: inspectPatcher,
   },
