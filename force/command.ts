@@ -122,7 +122,7 @@ function readCommand(
     gid: Deno.gid() ?? 0,
     hasLibrary: isLibraryMachine,
     machine: Deno.build.arch,
-    allowPatch: request.allowPatch === true,
+    allowPatch: request.allowPatch === true || request.method === "patch",
   };
   let choice = chooseMethod(facts);
   // To look takes time, so it is done only where the answer counts.

@@ -67,7 +67,8 @@ const char *read_image(struct image *image, const char *path) {
     u64 size;
 
     fd = kernel_open(path);
-    if (is_error(fd) || is_error(kernel_stat(path, &stat, 0)))
+    if (is_error(fd) ||
+        is_error(syscall4(SYS_newfstatat, fd, (long)"", (long)&stat, AT_EMPTY_PATH)))
         return "its file cannot be read";
     size = stat.st_size;
     mapped = size < sizeof(*header)

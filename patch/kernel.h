@@ -67,6 +67,7 @@ enum {
     PROT_EXEC = 4,
     MAP_POPULATE = 0x8000,
     MAP_FIXED_NOREPLACE = 0x100000,
+    AT_EMPTY_PATH = 0x1000,
     AT_PHDR = 3,
     AT_PHNUM = 5,
     AT_BASE = 7,

@@ -385,7 +385,12 @@ Deno.test({
     const refused = await show("run", path, "protocol");
     strictEqual(refused.code, 125);
     match(refused.err, /--method patch/);
-    match((await show("explain", path)).out, /^patch +yes +\d+ places of its code would be/m);
+    const explained = await show("explain", path);
+    match(explained.out, /^patch +yes +\d+ places of its code would be/m);
+    strictEqual(explained.code, 1);
+    const allowed = await show("explain", "--method", "patch", path);
+    match(allowed.out, /`mptcpize run` patches it in memory/);
+    strictEqual(allowed.code, 0);
     const dynamic = await show("run", "--method", "patch", "sh", "-c", "exit 3");
     match(dynamic.err, /stays TCP: it is dynamically linked.*preload/);
     strictEqual(dynamic.code, 3);
