@@ -300,6 +300,27 @@ Deno.test({
 });
 
 Deno.test({
+  name: "run() leaves a static set-user-ID program its rights and says so",
+  ignore: skip("gcc").ignore || skipUnless("root", isRoot).ignore,
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "mptcpize-patch-" });
+    try {
+      await Deno.chmod(folder, 0o755);
+      const path = `${folder}/setuid`;
+      await Deno.copyFile(await buildMatrix(GLIBC), path);
+      await Deno.chown(path, 1000, 1000);
+      await Deno.chmod(path, 0o4755);
+      const { out, err } = await run(mptcpize("run", "--method", "patch", path, "state"));
+      match(out, /^Uid:\t0\t1000\t1000\t1000$/m);
+      match(err, /stays TCP: it gains rights when it is executed/);
+      strictEqual((await run(mptcpize("run", "--method", "patch", "--strict", path))).code, 125);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
   name: "patch runs a program as it is and says so when something else traces it",
   ...skip("gcc", "strace"),
   async fn() {
