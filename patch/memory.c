@@ -15,21 +15,21 @@ static bool poke(const struct tracee *tracee, u64 address, u64 word) {
     return !is_error(trace_call(PTRACE_POKEDATA, tracee, address, word));
 }
 
-/* Reads or writes bytes by whole words, which never cross a page; writes only what differs. */
+/* Reads or writes bytes by whole words, which never cross a page. */
 bool transfer(const struct tracee *tracee, u64 address, u8 *bytes, u64 size, bool writes) {
     for (u64 done = 0; done < size;) {
         u64 into = (address + done) & 7, base = address + done - into;
         u64 length = size - done < 8 - into ? size - done : 8 - into;
-        u64 word, old;
+        bool whole = writes && length == 8;
+        u64 word = 0;
 
-        if (!peek(tracee, base, &word))
+        if (!whole && !peek(tracee, base, &word))
             return false;
-        old = word;
         if (writes)
             __builtin_memcpy((u8 *)&word + into, bytes + done, length);
         else
             __builtin_memcpy(bytes + done, (u8 *)&word + into, length);
-        if (word != old && !poke(tracee, base, word))
+        if (writes && !poke(tracee, base, word))
             return false;
         done += length;
     }
