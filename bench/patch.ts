@@ -55,7 +55,7 @@ function measureGroup({ title, reference, subjects }: Group, rounds: number) {
 }
 
 const quick = Deno.args.includes("--quick");
-const rounds = quick ? 3 : 15;
+const rounds = quick ? 3 : 21;
 const folder = await Deno.makeTempDir({ prefix: "mptcpize-bench-" });
 const lines: string[] = [];
 const kept: Record<string, unknown> = {};
@@ -89,13 +89,15 @@ try {
   const socket = (title: string, ...test: [string, string, string]): Group[] =>
     [["glibc", glibc!], ["musl", musl!]].map(([name, path]) => {
       const [what, threads, count] = test;
+      // One thread on one CPU: where it moves, it measures the machine's other work.
+      const pin = threads === "1" && what === "socket" ? ["taskset", "-c", "0"] : [];
       return {
         title: `${title}, static ${name}`,
         reference: "MPTCP, native",
         subjects: {
-          "TCP": [path!, what, "tcp", threads, count],
-          "MPTCP, native": [path!, what, "mptcp", threads, count],
-          "MPTCP, patched": patched(path!, what, "tcp", threads, count),
+          "TCP": [...pin, path!, what, "tcp", threads, count],
+          "MPTCP, native": [...pin, path!, what, "mptcp", threads, count],
+          "MPTCP, patched": [...pin, ...patched(path!, what, "tcp", threads, count)],
         },
       };
     });
@@ -109,7 +111,7 @@ try {
     },
   });
   const groups: Group[] = [
-    ...socket("socket()+close()", "socket", "1", "20000"),
+    ...socket("socket()+close(), one CPU", "socket", "1", "8000"),
     ...socket("the same, 8 threads", "socket", "8", "4000"),
     ...socket("connect+accept+close", "connect", "1", "1000"),
     start("static musl, 20 kB", none!, 100),
