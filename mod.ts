@@ -49,5 +49,6 @@ export {
   type LibraryPlace,
   parseNulTerminated,
 } from "./preload/mod.ts";
+export { type PatchStart } from "./patch/mod.ts";
 export * from "./program/mod.ts";
 export * from "./proof/mod.ts";

@@ -46,8 +46,12 @@ const FORCE_FLAGS: readonly FlagSpec[] = [
   {
     name: "method",
     value: "METHOD",
-    choices: ["auto", "preload", "godebug"],
+    choices: ["auto", "preload", "godebug", "patch"],
     help: "auto (the default) takes what reaches the command, or refuses; another insists",
+  },
+  {
+    name: "allow-patch",
+    help: "let auto patch a static program in memory, where nothing else reaches it",
   },
 ];
 
@@ -66,7 +70,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     flags: [
       { name: "debug", short: "d", help: "name each forced socket and softened option on stderr" },
       ...FORCE_FLAGS,
-      { name: "strict", help: "leave socket options alone: what MPTCP refuses is refused" },
+      {
+        name: "strict",
+        help:
+          "leave socket options alone: what MPTCP refuses is refused; what cannot be patched fails",
+      },
       DRY_RUN,
       { name: "json", help: "with --dry-run: print one JSON document; else errors as JSON" },
       HELP,
@@ -75,6 +83,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: [
       ["mptcpize run curl https://example.org/", "a client"],
       ["mptcpize run -d nginx -g 'daemon off;'", "a server, telling what is forced"],
+      ["mptcpize run --method patch busybox httpd", "a static program"],
       ["mptcpize run --dry-run ssh host", "what would be done"],
     ],
   },

@@ -73,8 +73,11 @@ function factsText(env: Env, facts: CommandFacts, plan: CommandPlan | undefined)
     blocks.push("`mptcpize run` refuses it");
   } else {
     const rows = changeRows(plan);
-    const sets = rows.length === 0 ? "  nothing: all is set already" : table(rows, 2);
-    blocks.push(`\`mptcpize run\` sets\n${sets}`);
+    if (plan.patch !== undefined) blocks.push("`mptcpize run` patches it in memory");
+    if (plan.patch === undefined || rows.length > 0) {
+      const sets = rows.length === 0 ? "  nothing: all is set already" : table(rows, 2);
+      blocks.push(`\`mptcpize run\` sets\n${sets}`);
+    }
   }
   for (const warning of plan?.warnings ?? []) blocks.push(wrap(`warning: ${warning}`, 0, width));
   for (const note of facts.notes) blocks.push(wrap(`hint: ${note}`, 0, width));

@@ -29,6 +29,7 @@ export function commandRequest(
     environment: env.environment,
     // Checked against the choices of the flag's table.
     method: (flags.value("method") ?? "auto") as Method | "auto",
+    allowPatch: flags.has("allow-patch"),
     debug: flags.has("debug"),
     strict: flags.has("strict"),
     openFilesLimit: env.openFilesLimit,
@@ -46,6 +47,7 @@ export function planJson(plan: CommandPlan): Record<string, unknown> {
     reaches: plan.choice.reaches,
     mptcp: plan.mptcp,
     library: plan.library,
+    patcher: plan.patch?.patcher,
     environment: Object.fromEntries(
       plan.changes.map((change) => [change.name, displayByteString(change.after)]),
     ),
@@ -71,6 +73,7 @@ function planText(plan: CommandPlan): string {
     ...(plan.library?.copyFrom === undefined
       ? []
       : [["copy", `${plan.library.copyFrom} to ${plan.library.path}`]]),
+    ...(plan.patch === undefined ? [] : [["patch", `by ${plan.patch.patcher}`]]),
     ...changeRows(plan).map((row) => ["set", row.join(" ").trimEnd()]),
     ["exec", plan.words.map((word) => shellWord(decoder.decode(word))).join(" ")],
   ];

@@ -8,6 +8,7 @@ import { syscallError } from "../ffi/call.ts";
 import { Errno } from "../ffi/errno.ts";
 import { execute } from "../ffi/exec.ts";
 import { copyLibrary, encodeByteString } from "../preload/mod.ts";
+import { patcherWords } from "../patch/mod.ts";
 import type { CommandPlan } from "./command.ts";
 
 const SHELL = "/bin/sh";
@@ -23,18 +24,19 @@ const SHELL = "/bin/sh";
  */
 export function startCommand(plan: CommandPlan): never {
   if (plan.library !== undefined) copyLibrary(plan.library);
+  const { patch } = plan;
   const execution = {
-    path: plan.path,
-    arguments: plan.words,
+    path: patch === undefined ? plan.path : new TextEncoder().encode(patch.patcher),
+    arguments: patch === undefined ? plan.words : patcherWords(patch),
     environment: plan.environment.map(encodeByteString),
     openFilesLimit: plan.openFilesLimit,
     ignoreSigpipe: plan.ignoreSigpipe,
   };
   let { errno } = execute(execution);
-  if (errno === Errno.ENOEXEC) {
+  if (errno === Errno.ENOEXEC && patch === undefined) {
     const shell = new TextEncoder().encode(SHELL);
     const [, ...rest] = plan.words;
     ({ errno } = execute({ ...execution, path: shell, arguments: [shell, plan.path, ...rest] }));
   }
-  throw syscallError(`run ${plan.program.path}`, "execve", errno);
+  throw syscallError(`run ${patch?.patcher ?? plan.program.path}`, "execve", errno);
 }

@@ -7,10 +7,10 @@
 import type { Program } from "../program/mod.ts";
 
 /** A way to make a program ask for MPTCP. */
-export type Method = "preload" | "godebug";
+export type Method = "preload" | "godebug" | "patch";
 
 /** All methods, in the order in which they are shown. */
-export const METHODS: readonly Method[] = ["preload", "godebug"];
+export const METHODS: readonly Method[] = ["preload", "godebug", "patch"];
 
 /** Whether one method reaches a program, and why. */
 export interface Reach {
@@ -31,6 +31,12 @@ export interface ChoiceFacts {
   readonly gid: number;
   /** Whether there is a preload library for a machine name of {@linkcode Program}. */
   readonly hasLibrary: (machine: string) => boolean;
+  /** The machine whose programs can be patched: this one. */
+  readonly machine: string;
+  /** How many places of its code patching would replace; undefined if nobody has looked. */
+  readonly sites?: number | undefined;
+  /** Whether patching may be chosen without being named. */
+  readonly allowPatch?: boolean;
 }
 
 /** The choice for one program. */
@@ -110,10 +116,42 @@ function godebugReach({ program }: ChoiceFacts): Reach {
   return answer(true, `it was built with ${go.version}`);
 }
 
+function patchReach(facts: ChoiceFacts): Reach {
+  const { program, uid, gid, machine, sites } = facts;
+  const answer = (reaches: boolean, reason: string): Reach => ({
+    method: "patch",
+    reaches,
+    reason,
+  });
+  // Who is traced while it is executed gains no rights.
+  if (secureBecause(program, uid, gid) !== undefined) {
+    return answer(false, "it gains rights when it is executed, and would not if it were traced");
+  }
+  if (program.unreadable) return answer(false, "it cannot be read");
+  const { elf } = program;
+  if (elf === undefined) return answer(false, "it is no ELF program");
+  if (elf.interpreter !== undefined) {
+    return answer(
+      false,
+      "it is dynamically linked: its calls are in the C library, where `preload` reaches them",
+    );
+  }
+  if (elf.machine !== machine || elf.class !== 64) {
+    return answer(false, `it is a ${elf.class}-bit program for ${elf.machine}`);
+  }
+  if (sites === undefined) return answer(true, "its calls of socket() can be replaced in memory");
+  return sites === 0
+    ? answer(false, "it has no call of socket() that can be replaced")
+    : answer(true, `${sites} ${sites === 1 ? "place" : "places"} of its code would be replaced`);
+}
+
 /** Chooses the method for a program. */
 export function chooseMethod(facts: ChoiceFacts): Choice {
-  const reaches = [preloadReach(facts), godebugReach(facts)];
-  return { method: reaches.find((reach) => reach.reaches)?.method, reaches };
+  const reaches = [preloadReach(facts), godebugReach(facts), patchReach(facts)];
+  const chosen = reaches.find(({ method, reaches }) =>
+    reaches && (method !== "patch" || facts.allowPatch === true)
+  );
+  return { method: chosen?.method, reaches };
 }
 
 /** The reason why no method reaches a program: that of the method that comes nearest. */
@@ -123,12 +161,17 @@ export function refusalReason(choice: Choice, program: Program): string {
 }
 
 /** What would reach a program that no method reaches, as a sentence without a final period. */
-export function waysToReach(program: Program): string {
+export function waysToReach(choice: Choice, program: Program): string {
+  const patch = choice.reaches.some(({ method, reaches }) => method === "patch" && reaches)
+    ? "`--method patch` replaces its calls of socket() in memory; or "
+    : "";
   const insist = "`--method preload` runs it all the same, for what it starts";
   if (program.setUid || program.setGid || program.fileCapabilities) {
     return `run it as the user that it becomes; ${insist}`;
   }
-  if (program.go !== undefined) return `build it with Go 1.21 or newer; ${insist}`;
-  if (program.elf?.interpreter === undefined) return `use a dynamically linked build; ${insist}`;
+  if (program.go !== undefined) return `${patch}build it with Go 1.21 or newer; ${insist}`;
+  if (program.elf?.interpreter === undefined) {
+    return `${patch}use a dynamically linked build; ${insist}`;
+  }
   return insist;
 }

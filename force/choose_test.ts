@@ -35,7 +35,7 @@ function go(version: string, minor: number | undefined): GoBuild {
 
 function choose(program: Program, uid = 1000) {
   const hasLibrary = (machine: string) => machine === "x86_64";
-  return chooseMethod({ program, uid, gid: uid, hasLibrary });
+  return chooseMethod({ program, uid, gid: uid, hasLibrary, machine: "x86_64" });
 }
 
 Deno.test("chooseMethod() takes the method that reaches the program", () => {
@@ -65,7 +65,7 @@ Deno.test("chooseMethod() takes the method that reaches the program", () => {
     strictEqual(choice.method, method, String(reason));
     const reached = choice.reaches.find((reach) => reach.method === method);
     match(reached?.reason ?? refusalReason(choice, file), reason);
-    deepStrictEqual(choice.reaches.map((reach) => reach.method), ["preload", "godebug"]);
+    deepStrictEqual(choice.reaches.map((reach) => reach.method), ["preload", "godebug", "patch"]);
   }
 });
 
@@ -80,11 +80,39 @@ Deno.test("chooseMethod() takes what cannot be read for dynamic", () => {
   strictEqual(choose(unread).method, "preload");
 });
 
+Deno.test("chooseMethod() patches only what it is allowed to", () => {
+  const static_ = program({ elf: STATIC });
+  const facts = { program: static_, uid: 0, gid: 0, hasLibrary: () => true, machine: "x86_64" };
+  strictEqual(chooseMethod(facts).method, undefined);
+  strictEqual(chooseMethod({ ...facts, allowPatch: true }).method, "patch");
+  strictEqual(chooseMethod({ ...facts, allowPatch: true, sites: 0 }).method, undefined);
+  strictEqual(chooseMethod({ ...facts, allowPatch: true, program: program() }).method, "preload");
+  for (
+    const [file, sites, reaches, reason] of [
+      [static_, undefined, true, /can be replaced in memory/],
+      [static_, 1, true, /^1 place of its code/],
+      [static_, 7, true, /^7 places of its code/],
+      [static_, 0, false, /no call of socket/],
+      [program(), 7, false, /dynamically linked/],
+      [program({ elf: STATIC, setUid: true, ownerUid: 5 }), 7, false, /gains rights/],
+      [program({ elf: { ...STATIC, class: 32 } }), 7, false, /32-bit/],
+      [program({ elf: { ...STATIC, machine: "aarch64" } }), 7, false, /aarch64/],
+      [program({ elf: STATIC, unreadable: true }), 7, false, /cannot be read/],
+    ] as const
+  ) {
+    const reach = chooseMethod({ ...facts, program: file, sites }).reaches.at(-1);
+    strictEqual(reach?.reaches, reaches, String(reason));
+    match(reach?.reason ?? "", reason);
+  }
+});
+
 Deno.test("waysToReach() names a way for each refusal", () => {
-  match(waysToReach(program({ setUid: true })), /as the user that it becomes/);
-  match(waysToReach(program({ elf: STATIC })), /dynamically linked build/);
-  match(waysToReach(program({ elf: STATIC, go: go("go1.19.8", 19) })), /Go 1\.21/);
-  match(waysToReach(program({ elf: { ...DYNAMIC, machine: "i386" } })), /--method preload/);
+  const ways = (file: Program) => waysToReach(choose(file), file);
+  match(ways(program({ setUid: true })), /^run it as the user that it becomes/);
+  match(ways(program({ elf: STATIC })), /--method patch.*dynamically linked build/);
+  match(ways(program({ elf: STATIC, go: go("go1.19.8", 19) })), /--method patch.*Go 1\.21/);
+  match(ways(program({ elf: { ...STATIC, machine: "i386", class: 32 } })), /^use a dynamically/);
+  match(ways(program({ elf: { ...DYNAMIC, machine: "i386" } })), /^`--method preload/);
 });
 
 Deno.test("programNotes() knows native switches and what Go before 1.24 ignores", () => {

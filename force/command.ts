@@ -15,7 +15,8 @@ import {
   isLibraryMachine,
   type LibraryPlace,
 } from "../preload/mod.ts";
-import { findCommand, imageOf, type Program } from "../program/mod.ts";
+import { findPatcher, findSites, type PatchStart } from "../patch/mod.ts";
+import { findCommand, imageOf, type Program, readCode } from "../program/mod.ts";
 import {
   type Choice,
   chooseMethod,
@@ -34,9 +35,14 @@ export interface CommandRequest {
   readonly environment: Environment;
   /** A method to insist on; `auto` takes the one that reaches the program, or refuses. */
   readonly method?: Method | "auto";
-  /** Whether the preload library names what it does on stderr. */
+  /** Whether `auto` may patch what nothing else reaches. */
+  readonly allowPatch?: boolean;
+  /** Whether the preload library and the patcher name what they do on stderr. */
   readonly debug?: boolean;
-  /** Whether the preload library leaves socket options alone. */
+  /**
+   * Whether the preload library leaves socket options alone, and a program that cannot be patched is not
+   * started.
+   */
   readonly strict?: boolean;
   /** The soft limit of open files that the command is to have; undefined leaves it as it is. */
   readonly openFilesLimit?: number | undefined;
@@ -78,6 +84,8 @@ export interface CommandPlan extends CommandFacts {
   readonly words: readonly Uint8Array[];
   /** The library's place; undefined where the method does not need it. */
   readonly library: LibraryPlace | undefined;
+  /** How the program is patched, and by which file; undefined where it is not. */
+  readonly patch: PatchStart | undefined;
   /** The whole environment that the command gets. */
   readonly environment: Environment;
   /** What of the environment is set. */
@@ -90,26 +98,38 @@ export interface CommandPlan extends CommandFacts {
   readonly ignoreSigpipe: boolean;
 }
 
+const encoder = new TextEncoder();
+
 /** The names that a plan may set. */
 const VARIABLES = ["LD_PRELOAD", "GODEBUG", "MPTCPIZE_DEBUG", "MPTCPIZE_STRICT"];
 
 /** Finds and reads a command and chooses its method; changes nothing. */
 function readCommand(
-  command: Uint8Array,
-  environment: Environment,
+  request: CommandRequest,
+  looks: boolean,
 ): CommandFacts & { path: Uint8Array } {
+  const { environment } = request;
+  const command = firstWord(request);
   const searched = getVariable(environment, "PATH");
   const { program, bytes } = findCommand(
     command,
     searched === undefined ? undefined : encodeByteString(searched),
   );
   const image = imageOf(program);
-  const choice = chooseMethod({
+  const facts = {
     program: image,
     uid: Deno.uid() ?? 0,
     gid: Deno.gid() ?? 0,
     hasLibrary: isLibraryMachine,
-  });
+    machine: Deno.build.arch,
+    allowPatch: request.allowPatch === true || request.method === "patch",
+  };
+  let choice = chooseMethod(facts);
+  // To look takes time, so it is done only where the answer counts.
+  if (looks && choice.reaches.some(({ method, reaches }) => method === "patch" && reaches)) {
+    const path = image === program ? bytes : image.path;
+    choice = chooseMethod({ ...facts, sites: countSites(image, path) });
+  }
   return {
     program,
     image,
@@ -118,6 +138,10 @@ function readCommand(
     notes: programNotes(program),
     path: bytes,
   };
+}
+
+function countSites(image: Program, path: string | Uint8Array): number {
+  return findSites(image.elf?.machine ?? "", readCode(path)).length;
 }
 
 /** The machine whose library a command needs; this machine's where the file does not tell. */
@@ -134,7 +158,7 @@ function libraryMachine(image: Program) {
  * @throws {FormatError} when its file makes no sense
  */
 export function explainCommand(request: CommandRequest): CommandFacts {
-  return readCommand(firstWord(request), request.environment);
+  return readCommand(request, true);
 }
 
 function firstWord(request: CommandRequest): Uint8Array {
@@ -166,15 +190,22 @@ function firstWord(request: CommandRequest): Uint8Array {
  * @throws {FormatError} when its file makes no sense to the kernel either
  */
 export async function planCommand(request: CommandRequest): Promise<CommandPlan> {
-  const { environment, debug = false, strict = false } = request;
+  const { environment, debug = false, strict = false, allowPatch = false } = request;
   const asked = request.method === "auto" ? undefined : request.method;
-  const { path, ...facts } = readCommand(firstWord(request), environment);
+  const { path, ...facts } = readCommand(request, asked === undefined && allowPatch);
   const method = asked ?? facts.choice.method;
   if (method === undefined) {
     throw new NotSupportedError(
       `Cannot force ${facts.program.path}: ${refusalReason(facts.choice, facts.image)}`,
-      { hint: waysToReach(facts.image) },
+      { hint: waysToReach(facts.choice, facts.image) },
     );
+  }
+  const patches = facts.choice.reaches.some((reach) => reach.method === "patch" && reach.reaches);
+  if (method === "patch" && strict && !patches) {
+    const reason = facts.choice.reaches.find((reach) => reach.method === "patch")?.reason;
+    throw new NotSupportedError(`Cannot patch ${facts.program.path}: ${reason}`, {
+      hint: "without `--strict` it runs as TCP",
+    });
   }
   // What the command starts may need either, so both are set unless one was asked for.
   const methods: readonly Method[] = asked === undefined ? METHODS : [asked];
@@ -202,6 +233,16 @@ export async function planCommand(request: CommandRequest): Promise<CommandPlan>
     path,
     words: request.words,
     library,
+    patch: method === "patch" && patches
+      ? {
+        patcher: findPatcher(),
+        image: facts.image === facts.program ? path : encoder.encode(facts.image.path),
+        path,
+        words: request.words,
+        debug,
+        strict,
+      }
+      : undefined,
     environment: forced,
     changes,
     warnings: planWarnings(facts, method),

@@ -20,6 +20,7 @@ interface Source {
   readonly cli: string | undefined;
   readonly library: (machine: string) => string;
   readonly launcher: (machine: string) => string;
+  readonly patcher: (machine: string) => string;
 }
 
 function findSource(): Source {
@@ -36,6 +37,7 @@ function findSource(): Source {
       cli: own,
       library: (machine) => `${folder}/lib/${machine}/libmptcpize.so`,
       launcher: (machine) => `${folder}/launcher/${machine}/mptcpize`,
+      patcher: (machine) => `${folder}/bin/${machine}/mptcpize-patch`,
     };
   }
   const root = folder.slice(0, folder.lastIndexOf("/"));
@@ -43,6 +45,7 @@ function findSource(): Source {
     cli: undefined,
     library: (machine) => `${root}/preload/lib/${machine}/libmptcpize.so`,
     launcher: (machine) => `${root}/launcher/bin/${machine}/mptcpize`,
+    patcher: (machine) => `${root}/patch/bin/${machine}/mptcpize-patch`,
   };
 }
 
@@ -118,6 +121,12 @@ export async function collectFiles(
         path: `${folder}/launcher/${machine}/mptcpize`,
         mode: 0o755,
         content: read(source.launcher(machine)),
+      },
+      {
+        // Where patch/patcher.ts looks beside the command line.
+        path: `${folder}/bin/${machine}/mptcpize-patch`,
+        mode: 0o755,
+        content: read(source.patcher(machine)),
       },
     );
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { type CodeSegment, readCode } from "./code.ts";
 export { type Elf } from "./elf.ts";
 export { type GoBuild } from "./go.ts";
 export { indexOfBytes, LAUNCHER_MARK } from "./launcher.ts";

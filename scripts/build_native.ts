@@ -1,17 +1,19 @@
 /**
- * Builds what is not TypeScript: the preload library and the launcher, once for each machine.
+ * Builds what is not TypeScript: the preload library, the launcher and the patcher, once for each
+ * machine.
  *
- * `build_native.ts` writes the generated headers, `preload/lib/MACHINE/libmptcpize.so` and
- * `launcher/bin/MACHINE/mptcpize`. `build_native.ts --check` builds elsewhere and fails unless every
- * byte is as committed.
+ * `build_native.ts` writes the generated headers, `preload/lib/MACHINE/libmptcpize.so`,
+ * `launcher/bin/MACHINE/mptcpize` and `patch/bin/MACHINE/mptcpize-patch`. `build_native.ts --check`
+ * builds elsewhere and fails unless every byte is as committed.
  *
  * The compiler is pinned to one package of Debian 12, so that the bytes are the same everywhere.
  *
  * @module
  */
 
-import { inspectLauncher, inspectLibrary } from "./native/elf_checks.ts";
+import { inspectLauncher, inspectLibrary, inspectPatcher } from "./native/elf_checks.ts";
 import { renderNewEnvironmentHeader } from "./native/new_environment_header.ts";
+import { renderOpcodesHeader } from "./native/opcodes_header.ts";
 import { renderOptionsHeader } from "./native/options_header.ts";
 
 /** The one version of clang-14 and lld-14 that the committed files come from. */
@@ -29,6 +31,7 @@ const ROOT = new URL("../", import.meta.url).pathname;
 const HEADERS: Readonly<Record<string, () => string>> = {
   "preload/options.h": renderOptionsHeader,
   "launcher/new_environment.h": renderNewEnvironmentHeader,
+  "patch/opcodes.h": renderOpcodesHeader,
 };
 
 const COMMON_FLAGS = [
@@ -49,8 +52,8 @@ const LIBRARY_FLAGS = [
   ..."-Wl,--hash-style=gnu -Wl,-soname,libmptcpize.so".split(" "),
   "-Wl,--version-script=preload/exports.map",
 ];
-/** One segment that cannot be written, at a fixed address: nothing to relocate before it runs. */
-const LAUNCHER_FLAGS = "-static -fno-pic -fno-pie -ffunction-sections -Wl,-z,norelro".split(" ");
+/** At a fixed address: nothing to relocate before it runs. */
+const STATIC_FLAGS = "-static -fno-pic -fno-pie -ffunction-sections -Wl,-z,norelro".split(" ");
 const MACHINE_FLAGS: Readonly<Record<Machine, readonly string[]>> = {
   x86_64: ["-march=x86-64"],
   aarch64: ["-march=armv8-a", "-mno-outline-atomics"],
@@ -98,10 +101,27 @@ const PRODUCTS: readonly Product[] = [
   },
   {
     path: (machine) => `launcher/bin/${machine}/mptcpize`,
-    flags: LAUNCHER_FLAGS,
+    flags: STATIC_FLAGS,
     sources: ["main", "program", "environment", "library", "hand_over", "text"]
       .map((name) => `launcher/${name}.c`),
     inspect: inspectLauncher,
+  },
+  {
+    path: (machine) => `patch/bin/${machine}/mptcpize-patch`,
+    flags: STATIC_FLAGS,
+    sources: [
+      "main",
+      "image",
+      "x86_length",
+      "x86_sites",
+      "arm_sites",
+      "stub",
+      "memory",
+      "tracer",
+      "say",
+    ]
+      .map((name) => `patch/${name}.c`),
+    inspect: inspectPatcher,
   },
 ];
 

@@ -20,6 +20,7 @@ const PARTS = [
     "inspect",
     "install",
     "launcher",
+    "patch",
     "preload",
     "program",
     "proof",

@@ -1,0 +1,247 @@
+/*
+ * The process that stands by while the program is executed, changes it before its first
+ * instruction, lets it go and ends. It is a child of the program's process, which the program never
+ * sees: what runs first there waits for its end (stub.c).
+ */
+#include "patch.h"
+
+struct registers {
+    u64 values[REG_COUNT];
+};
+enum { STOP_ROOM = 16, PAGE_STEP = 0x10000, PAGE = 4096 };
+
+static bool get_registers(const struct tracee *tracee, struct registers *registers) {
+    struct iovec vector = {registers, sizeof(*registers)};
+
+    return !is_error(trace_call(PTRACE_GETREGSET, tracee, NT_PRSTATUS, (u64)&vector)) &&
+           vector.size == sizeof(*registers);
+}
+
+static bool set_registers(const struct tracee *tracee, const struct registers *registers) {
+    struct iovec vector = {(void *)registers, sizeof(*registers)};
+
+    return !is_error(trace_call(PTRACE_SETREGSET, tracee, NT_PRSTATUS, (u64)&vector));
+}
+
+/*
+ * Lets it run to the next stop of a kind: the event of an exec, or a system call. Signals go where
+ * they were sent: after an exec there is no handler, so they end it, stop it or do nothing.
+ */
+static bool run_until(struct tracee *tracee, bool exec) {
+    long request = exec ? PTRACE_CONT : PTRACE_SYSCALL;
+    bool resumes = !exec; /* at first it runs already */
+    u64 signal = 0;
+
+    for (;;) {
+        u32 status = 0, event, number;
+        long waited;
+
+        if (resumes && is_error(trace_call(request, tracee, 0, signal)))
+            break;
+        do
+            waited = syscall4(SYS_wait4, tracee->pid, (long)&status, WALL, 0);
+        while (waited == -EINTR);
+        if (is_error(waited) || (status & 0xff) != 0x7f)
+            break;
+        resumes = true;
+        signal = 0;
+        number = status >> 8 & 0xff;
+        event = status >> 16;
+        if (exec ? event == PTRACE_EVENT_EXEC : number == (SIGTRAP | 0x80))
+            return true;
+        if (event == PTRACE_EVENT_STOP && number != SIGTRAP) {
+            /* It stays stopped, as anybody would see it, until it is continued. */
+            if (is_error(trace_call(PTRACE_LISTEN, tracee, 0, 0)))
+                break;
+            resumes = false;
+        } else if (event == 0) {
+            signal = number;
+        }
+    }
+    tracee->gone = true;
+    return false;
+}
+
+/* Makes it call the kernel at its entry; the code there is a system call. */
+static long inject(struct tracee *tracee, const struct registers *start, long number,
+                   const u64 *arguments) {
+    struct registers registers = *start;
+
+#if defined(__x86_64__)
+    const u8 order[] = {REG_DI, REG_SI, REG_DX, REG_R10, REG_R8, REG_R9};
+
+    registers.values[REG_RESULT] = (u64)number;
+    registers.values[REG_ORIGINAL] = ~0UL;
+    for (u32 index = 0; index < 6; index++)
+        registers.values[order[index]] = arguments[index];
+#else
+    registers.values[8] = (u64)number;
+    for (u32 index = 0; index < 6; index++)
+        registers.values[index] = arguments[index];
+#endif
+    if (!set_registers(tracee, &registers) || !run_until(tracee, false) ||
+        !run_until(tracee, false) || !get_registers(tracee, &registers))
+        return -EPERM;
+    return (long)registers.values[REG_RESULT];
+}
+
+static bool put_call_at_entry(struct tracee *tracee, u64 entry) {
+#if defined(__x86_64__)
+    const u8 call[] = {0x0f, 0x05};
+#else
+    const u8 call[] = {0x01, 0x00, 0x00, 0xd4};
+#endif
+    return transfer(tracee, entry, (u8 *)&tracee->code_word, 8, false) &&
+           write_verified(tracee, entry, call, sizeof(call));
+}
+
+/* By how much the program was moved, from the auxiliary vector; false if it is not the image. */
+static bool find_bias(const struct tracee *tracee, const struct image *image,
+                      const struct registers *start, u64 *bias) {
+    u64 values[AT_SECURE + 1] = {0};
+    u64 at = start->values[REG_SP], word;
+
+    if (!peek(tracee, at, &word))
+        return false;
+    at += 8 * (word + 2);
+    do {
+        if (!peek(tracee, at, &word))
+            return false;
+        at += 8;
+    } while (word != 0);
+    for (;; at += 16) {
+        if (!peek(tracee, at, &word))
+            return false;
+        if (word == AT_NULL)
+            break;
+        if (word <= AT_SECURE && !peek(tracee, at + 8, values + word))
+            return false;
+    }
+    *bias = values[AT_ENTRY] - image->entry;
+    return values[AT_ENTRY] == start->values[REG_PC] && values[AT_BASE] == 0 &&
+           values[AT_SECURE] == 0 && values[AT_PHNUM] == image->header_count &&
+           values[AT_PHDR] == image->headers + *bias && (*bias & (PAGE - 1)) == 0;
+}
+
+/* Whether memory is as the file at each site. */
+static bool is_image(const struct tracee *tracee, const struct image *image, u64 bias) {
+    for (u32 index = 0; index < image->site_count; index++) {
+        const struct site *site = image->sites + index;
+        u64 size = site->end - site->at;
+        const u8 *wanted = image_bytes(image, site->at, size);
+        u8 found[MAX_SITE];
+
+        if (wanted == 0 || size > sizeof(found) ||
+            !transfer(tracee, site->at + bias, found, size, false) ||
+            !same_bytes(found, wanted, size))
+            return false;
+    }
+    return true;
+}
+
+/* Maps pages below the program, where its jumps reach; else anywhere, for the farewell alone. */
+static long map_stub(struct tracee *tracee, const struct registers *start, u64 lowest) {
+    u64 arguments[] = {0, STUB_ROOM, PROT_READ | PROT_EXEC, 0, ~0UL, 0};
+    long mapped;
+
+    for (u64 step = 1; step <= STOP_ROOM && lowest >= (step + 1) * PAGE_STEP; step++) {
+        arguments[0] = lowest - step * PAGE_STEP;
+        arguments[3] = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+        mapped = inject(tracee, start, SYS_mmap, arguments);
+        if (tracee->gone || mapped == (long)arguments[0])
+            return mapped;
+        /* A kernel before 4.17 takes the address as a wish. */
+        if (!is_error(mapped))
+            return mapped;
+    }
+    arguments[0] = 0;
+    arguments[3] = MAP_PRIVATE | MAP_ANONYMOUS;
+    return inject(tracee, start, SYS_mmap, arguments);
+}
+
+static bool write_sites(const struct tracee *tracee, const struct image *image, u64 bias,
+                        const struct stub *stub) {
+    u32 index;
+
+    for (index = 0; index < image->site_count; index++) {
+        const struct site *site = image->sites + index;
+        u8 bytes[MAX_SITE];
+        u64 size = build_jump(bytes, site, bias, stub->targets[index]);
+
+        if (size == 0 || !write_verified(tracee, site->at + bias, bytes, size))
+            break;
+    }
+    if (index == image->site_count)
+        return true;
+    for (u32 back = 0; back <= index; back++) {
+        const struct site *site = image->sites + back;
+        u64 size = site->end - site->at;
+
+        transfer(tracee, site->at + bias, (u8 *)image_bytes(image, site->at, size), size, true);
+    }
+    return false;
+}
+
+/* Changes the program; gives the reason why not, or null. Either way it goes on at `start`. */
+static const char *change(struct tracee *tracee, const struct job *job, struct registers *start) {
+    static struct stub stub;
+    const struct image *image = job->image;
+    const char *reason = 0;
+    u64 entry = start->values[REG_PC], bias = 0;
+    long mapped;
+
+    if (!find_bias(tracee, image, start, &bias) || !is_image(tracee, image, bias))
+        reason = "its memory is not as its file";
+    if (!put_call_at_entry(tracee, entry))
+        return "its memory cannot be written (ptrace)";
+    mapped = map_stub(tracee, start, image->lowest + bias);
+    if (reason == 0 && is_error(mapped))
+        reason = "there is no memory for its new calls (mmap)";
+    if (!is_error(mapped)) {
+        stub.base = (u64)mapped;
+        build_farewell(&stub, entry, &job->farewell);
+        for (u32 index = 0; reason == 0 && index < image->site_count; index++) {
+            if (!add_call(&stub, image, bias, index))
+                reason = "its calls are too far from free memory";
+        }
+        if (!write_verified(tracee, stub.base, stub.bytes, stub.size))
+            reason = "its new calls could not be written (ptrace)";
+        else
+            start->values[REG_PC] = farewell_start(&stub);
+    }
+    if (reason != 0 && job->strict) {
+        const u64 arguments[6] = {125};
+
+        inject(tracee, start, SYS_exit_group, arguments);
+    }
+    transfer(tracee, entry, (u8 *)&tracee->code_word, 8, true);
+    if (reason == 0 && !write_sites(tracee, image, bias, &stub))
+        reason = "its calls could not be replaced (ptrace)";
+    return reason;
+}
+
+/* From the handshake to the end. */
+void trace(const struct job *job) {
+    struct tracee tracee = {job->pid, false, 0};
+    struct registers start;
+    const char *reason;
+
+    if (!run_until(&tracee, true) || !run_until(&tracee, false) || !get_registers(&tracee, &start))
+        return;
+    /* Who ends this process from here on leaves no half-made program behind. */
+    trace_call(PTRACE_SETOPTIONS, &tracee, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+    reason = change(&tracee, job, &start);
+    if (tracee.gone)
+        return;
+    if (reason != 0) {
+        say_stays(job->program, reason);
+    } else if (job->debug) {
+        say("mptcpize: ");
+        say(job->program);
+        say(": places that ask for MPTCP now: ");
+        say_number(job->image->site_count);
+        say("\n");
+    }
+    set_registers(&tracee, &start);
+    trace_call(PTRACE_DETACH, &tracee, 0, 0);
+}

@@ -1,0 +1,291 @@
+/* Where x86-64 code calls socket(2): the same search as x86_sites.ts, result for result. */
+#include "opcodes.h"
+#include "patch.h"
+
+enum {
+    NR_X86_SOCKET = 41,
+    SYSCALL_LENGTH = 2,
+    JUMP_LENGTH = 5,
+    MAX_GAP = 16,
+    FAR = 64,
+    NEAR = 16,
+    MIN_HITS = 12,
+    SHORT_REACH = 144,
+    LINE = 64,
+    MAX_FOUND = 256,
+};
+static const u64 NOTHING = ~0UL;
+
+/* Where decoding comes to or past the goal; NOTHING if it comes to nothing valid. */
+static u64 decode_up_to(const u8 *code, u64 size, u64 at, u64 goal) {
+    while (at < goal) {
+        u32 length = decode_instruction(code, size, at).length;
+
+        if (length == 0)
+            return NOTHING;
+        at += length;
+    }
+    return at;
+}
+
+static u64 before(u64 at, u64 reach) {
+    return at > reach ? at - reach : 0;
+}
+
+static bool is_boundary(const u8 *code, u64 size, u64 at) {
+    u32 hits = 0, misses = 0;
+
+    for (u64 from = before(at, FAR); from + NEAR < at; from++) {
+        u64 reached = decode_up_to(code, size, from, at);
+
+        if (reached == at)
+            hits++;
+        else if (reached != NOTHING)
+            misses++;
+    }
+    return hits >= MIN_HITS && misses * 4 <= hits;
+}
+
+static bool decodes_on(const u8 *code, u64 size, u64 from) {
+    for (u64 at = from; at < from + LINE;) {
+        struct instruction instruction = decode_instruction(code, size, at);
+
+        if (instruction.length == 0)
+            return false;
+        if (ends_line(&instruction))
+            return true;
+        at += instruction.length;
+    }
+    return true;
+}
+
+/* Where the line begins from which decoding is in step with a place. */
+static u64 line_before(const u8 *code, u64 size, u64 at, u64 reach) {
+    u64 from = before(at, reach);
+
+    while (from < at && decode_up_to(code, size, from, at) != at)
+        from++;
+    return from;
+}
+
+static s32 int32(const u8 *code, u64 at) {
+    s32 value;
+
+    __builtin_memcpy(&value, code + at, 4);
+    return value;
+}
+
+/* What is known of the 16 registers while code is followed in a straight line. */
+struct constants {
+    u32 known; /* a bit for each */
+    s32 values[16];
+};
+
+static void forget(struct constants *constants, u32 number) {
+    constants->known &= ~(1U << number);
+}
+
+static void learn(struct constants *constants, u32 number, s32 value) {
+    constants->known |= 1U << number;
+    constants->values[number] = value;
+}
+
+static void copy_register(struct constants *constants, u32 to, u32 from) {
+    if ((constants->known >> from & 1) != 0)
+        learn(constants, to, constants->values[from]);
+    else
+        forget(constants, to);
+}
+
+static void follow(struct constants *constants, const u8 *code, u64 at,
+                   const struct instruction *instruction) {
+    u32 opcode = instruction->opcode;
+    u32 base = (instruction->rex & 1) << 3;
+    u32 modrm = (u32)instruction->modrm;
+    u32 reg = ((modrm >> 3) & 7) | ((instruction->rex & 4) << 1);
+    u32 rm = (modrm & 7) | base;
+    bool direct = instruction->modrm >= 0xc0;
+    u64 constant = at + instruction->length - 4;
+    char effect = opcode < 0x100 ? EFFECTS[opcode] : EFFECTS_0F[opcode & 0xff];
+
+    if (ends_line(instruction))
+        constants->known = 0;
+    else if (opcode >= 0xb8 && opcode < 0xc0 && instruction->length < 9)
+        learn(constants, (opcode & 7) | base, int32(code, constant));
+    else if (opcode >= 0xb8 && opcode < 0xc0)
+        forget(constants, (opcode & 7) | base);
+    else if (opcode == 0xc7 && direct)
+        learn(constants, rm, int32(code, constant));
+    else if ((opcode == 0x31 || opcode == 0x33) && direct && rm == reg)
+        learn(constants, rm, 0);
+    else if (opcode == 0x89 && direct)
+        copy_register(constants, rm, reg);
+    else if (opcode == 0x8b && direct)
+        copy_register(constants, reg, rm);
+    else if (effect == 'm' && direct) {
+        forget(constants, rm);
+        if (instruction->rex == 0)
+            forget(constants, rm & 3);
+    } else if (effect == 'r')
+        forget(constants, reg);
+    else if (effect == '*')
+        constants->known = 0;
+}
+
+static bool is_other_call(const u8 *code, u64 size, u64 call) {
+    struct constants constants = {0, {0}};
+
+    for (u64 at = line_before(code, size, call, FAR); at < call;) {
+        struct instruction instruction = decode_instruction(code, size, at);
+
+        follow(&constants, code, at, &instruction);
+        at += instruction.length;
+    }
+    return (constants.known & 1) != 0 && constants.values[0] != NR_X86_SOCKET;
+}
+
+static bool is_short_jump(u32 opcode) {
+    return (opcode >= 0x70 && opcode < 0x80) || (opcode >= 0xe0 && opcode < 0xe4) || opcode == 0xeb;
+}
+
+static bool is_short_jump_into(const u8 *code, u64 next, u32 opcode, const struct site *site) {
+    u64 target = next + (u64)(s64)(s8)code[next - 1];
+
+    return is_short_jump(opcode) && target > site->at && target < site->end;
+}
+
+static bool is_jumped_into(const u8 *code, u64 size, const struct site *site) {
+    for (u64 at = line_before(code, size, site->at, SHORT_REACH); at < site->at;) {
+        struct instruction instruction = decode_instruction(code, size, at);
+
+        at += instruction.length;
+        if (is_short_jump_into(code, at, instruction.opcode, site))
+            return true;
+    }
+    for (u64 at = site->end; at < site->end + SHORT_REACH;) {
+        struct instruction instruction = decode_instruction(code, size, at);
+
+        if (instruction.length == 0)
+            break;
+        at += instruction.length;
+        if (is_short_jump_into(code, at, instruction.opcode, site))
+            return true;
+    }
+    return false;
+}
+
+/* Marks the sites that long jumps lead into, from wherever they are, by taking their room away. */
+static void mark_jumped_into(const u8 *code, u64 size, struct site *found, u32 count) {
+    const u64 low = found[0].at + 1;
+    const u64 span = found[count - 1].call + 2 * MAX_GAP - low;
+
+    for (u64 at = 0; at + 4 < size; at++) {
+        /* The rarest condition first: this loop sees each byte of the program. */
+        u64 target = at + 5 + (u64)(s64)int32(code, at + 1);
+
+        if (target - low >= span)
+            continue;
+        if ((code[at] & 0xfe) != 0xe8 &&
+            ((code[at] & 0xf0) != 0x80 || at == 0 || code[at - 1] != 0x0f))
+            continue;
+        for (u32 index = 0; index < count; index++) {
+            struct site *site = found + index;
+
+            if (!site->is_number && target > site->at && target < site->end)
+                site->end = 0;
+        }
+    }
+}
+
+static bool number_site(const u8 *code, u64 size, u64 call, struct site *site) {
+    for (u64 gap = 0; gap <= MAX_GAP; gap++) {
+        u64 at, next;
+
+        if (call < gap + JUMP_LENGTH)
+            return false;
+        at = call - gap - JUMP_LENGTH;
+        if (code[at] != 0xb8 || int32(code, at + 1) != NR_X86_SOCKET)
+            continue;
+        for (next = at + JUMP_LENGTH; next < call;) {
+            struct instruction instruction = decode_instruction(code, size, next);
+
+            if (instruction.length == 0 || !is_movable(&instruction, true))
+                break;
+            next += instruction.length;
+        }
+        if (next != call || !is_boundary(code, size, at) || !decodes_on(code, size, call))
+            continue;
+        *site = (struct site){at, call, call + SYSCALL_LENGTH, true};
+        return true;
+    }
+    return false;
+}
+
+static bool register_site(const u8 *code, u64 size, u64 call, struct site *site) {
+    u64 end = call + SYSCALL_LENGTH;
+
+    while (end < call + JUMP_LENGTH) {
+        struct instruction instruction = decode_instruction(code, size, end);
+
+        if (instruction.length == 0 || !is_movable(&instruction, false))
+            return false;
+        end += instruction.length;
+    }
+    *site = (struct site){call, call, end, false};
+    return !is_other_call(code, size, call) && is_boundary(code, size, call) &&
+           decodes_on(code, size, end) && !is_jumped_into(code, size, site);
+}
+
+/* The next `syscall` from an offset on; the size if there is none. Eight bytes at a time. */
+static u64 next_call(const u8 *code, u64 size, u64 at) {
+    const u64 ones = 0x0101010101010101, highs = ones << 7;
+
+    while (at + 1 < size) {
+        u64 word;
+
+        if (at + 9 <= size) {
+            __builtin_memcpy(&word, code + at + 1, 8);
+            word ^= ones * 5;
+            if (((word - ones) & ~word & highs) == 0) {
+                at += 8;
+                continue;
+            }
+        }
+        for (u64 stop = at + 8; at < stop && at + 1 < size; at++) {
+            if (code[at] == 0x0f && code[at + 1] == 0x05)
+                return at;
+        }
+    }
+    return size;
+}
+
+u32 find_x86_sites(const u8 *code, u64 size, struct site *sites, u32 room) {
+    struct site found[MAX_FOUND];
+    u64 unused = 0;
+    u32 found_count = 0, count = 0;
+
+    for (u64 call = next_call(code, size, 0); call < size; call = next_call(code, size, call + 1)) {
+        struct site site;
+
+        if (!number_site(code, size, call, &site) && !register_site(code, size, call, &site))
+            continue;
+        if (found_count == MAX_FOUND)
+            return 0;
+        found[found_count++] = site;
+    }
+    for (u32 index = 0; index < found_count; index++) {
+        if (!found[index].is_number) {
+            mark_jumped_into(code, size, found, found_count);
+            break;
+        }
+    }
+    for (u32 index = 0; index < found_count; index++) {
+        if (found[index].end == 0 || found[index].at < unused)
+            continue;
+        if (count < room)
+            sites[count] = found[index];
+        count++;
+        unused = found[index].end;
+    }
+    return count;
+}

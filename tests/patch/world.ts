@@ -1,0 +1,146 @@
+/**
+ * The static programs of these tests, built once, and ways to start them patched.
+ *
+ * @module
+ */
+
+import { strict as assert } from "node:assert";
+import { findPatcher } from "../../patch/mod.ts";
+import { GO, RUSTC } from "../apps/build.ts";
+import { commandExists } from "../skip.ts";
+
+const HERE = new URL("./programs/", import.meta.url).pathname;
+const ROOT = new URL("../../", import.meta.url).pathname;
+const decoder = new TextDecoder();
+
+/** What a process left behind. */
+export interface Outcome {
+  readonly code: number;
+  readonly signal: Deno.Signal | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a command to its end. */
+export async function run(
+  words: readonly string[],
+  options: { readonly env?: Record<string, string>; readonly uid?: number } = {},
+): Promise<Outcome> {
+  const [file, ...args] = words;
+  const { code, signal, stdout, stderr } = await new Deno.Command(file!, {
+    args,
+    ...options,
+    stdin: "null",
+    signal: AbortSignal.timeout(120_000),
+  }).output();
+  return { code, signal, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+}
+
+/** The words that start a program patched, by the native program itself. */
+export function patched(path: string, ...args: string[]): string[] {
+  return [findPatcher(), "-d", path, path, path, ...args];
+}
+
+/** The words of the command line. */
+export function mptcpize(...words: string[]): string[] {
+  return [Deno.execPath(), "run", "-qA", "--no-check", `${ROOT}cli/mptcpize.ts`, ...words];
+}
+
+/** One way to make a static program of matrix.c. */
+export interface Flavour {
+  readonly name: string;
+  readonly needs: string;
+  readonly words: readonly string[];
+}
+
+/** The C libraries and their options. */
+export const FLAVOURS: readonly Flavour[] = [
+  { name: "static glibc", needs: "gcc", words: ["-static", "-O1"] },
+  { name: "static-pie glibc", needs: "gcc", words: ["-static-pie", "-fPIE", "-O2"] },
+  { name: "static musl -O0", needs: "musl-gcc", words: ["-static", "-O0"] },
+  { name: "static musl -O2", needs: "musl-gcc", words: ["-static", "-O2"] },
+];
+
+const folder = Deno.makeTempDirSync({ prefix: "mptcpize-patch-" });
+// Another user is to reach it.
+Deno.chmodSync(folder, 0o755);
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+const built = new Map<string, Promise<string>>();
+
+function build(
+  name: string,
+  command: (path: string) => readonly string[],
+  env: Record<string, string> = {},
+): Promise<string> {
+  const path = `${folder}/${name.replaceAll(" ", "_")}`;
+  const made = built.get(path) ?? (async () => {
+    const { code, err } = await run(command(path), { env });
+    assert.equal(code, 0, err);
+    return path;
+  })();
+  built.set(path, made);
+  return made;
+}
+
+/** Builds matrix.c. */
+export function buildMatrix({ name, needs, words }: Flavour): Promise<string> {
+  return build(name, (path) => [needs, ...words, "-pthread", "-o", path, `${HERE}matrix.c`]);
+}
+
+/** Builds an assembler program. */
+export function buildAssembly(name: string, machine = "x86_64"): Promise<string> {
+  const [as, ld] = machine === "i386" ? ["--32", "elf_i386"] : ["--64", "elf_x86_64"];
+  return build(name, (path) => [
+    "sh",
+    "-c",
+    `as ${as} -o ${path}.o ${HERE}${name}.s && ld -m ${ld} -o ${path} ${path}.o`,
+  ]);
+}
+
+/** Builds the Go program. */
+export function buildGo(version: keyof typeof GO): Promise<string> {
+  const command = (path: string) => [GO[version], "build", "-o", path, `${HERE}sockets.go`];
+  return build(`go ${version}`, command, {
+    CGO_ENABLED: "0",
+    GO111MODULE: "off",
+    GOFLAGS: "",
+    GOTOOLCHAIN: "local",
+  });
+}
+
+/** Builds the Rust program. */
+export function buildRust(): Promise<string> {
+  const flags = ["-C", "target-feature=+crt-static", "-O"];
+  return build("rust", (path) => [RUSTC, ...flags, "-o", path, `${HERE}sockets.rs`]);
+}
+
+/** Builds a C program for the host, with sources of patch/. */
+export function buildHost(name: string, ...sources: string[]): Promise<string> {
+  const check = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover"];
+  const all = [`${HERE}${name}.c`, ...sources.map((source) => `${ROOT}patch/${source}.c`)];
+  return build(name, (path) => ["gcc", ...check, "-o", path, ...all]);
+}
+
+/** Builds a static C program for aarch64, with sources of patch/. */
+export function buildArm(name: string, ...sources: string[]): Promise<string> {
+  const all = [`${HERE}${name}.c`, ...sources.map((source) => `${ROOT}patch/${source}.c`)];
+  return build(`${name} arm`, (path) => [
+    "aarch64-linux-gnu-gcc",
+    ...["-static", "-O1", "-Wno-builtin-declaration-mismatch", "-o", path],
+    ...all,
+  ]);
+}
+
+/** Whether the Go of a version is there. */
+export function hasGo(version: keyof typeof GO): boolean {
+  try {
+    return Deno.statSync(GO[version]).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether there is a Rust compiler. */
+export function hasRust(): boolean {
+  return RUSTC !== "rustc" || commandExists("rustc");
+}
