@@ -60,14 +60,18 @@ function factsText(env: Env, facts: CommandFacts, plan: CommandPlan | undefined)
     chain(facts.program).map((program) =>
       `${paint("bold", program.path)}\n${wrap(describeProgram(program), 2, width)}`
     ).join("\n"),
-    table([
-      ["METHOD", "REACHES IT", "WHY"],
-      ...facts.choice.reaches.map((reach) => [
-        reach.method,
-        reach.reaches ? "yes" : "no",
-        reach.reason,
-      ]),
-    ]),
+    table(
+      [
+        ["METHOD", "REACHES IT", "WHY"],
+        ...facts.choice.reaches.map((reach) => [
+          reach.method,
+          reach.reaches ? "yes" : "no",
+          reach.reason,
+        ]),
+      ],
+      0,
+      width,
+    ),
   ];
   if (plan === undefined) {
     blocks.push("`mptcpize run` refuses it");

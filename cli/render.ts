@@ -21,17 +21,25 @@ export function wrap(text: string, indent = 0, width: number = WIDTH): string {
   return [...lines, line].map((line) => " ".repeat(indent) + line).join("\n");
 }
 
-/** Rows of cells as columns, two blanks apart; the last column is not padded. */
-export function table(rows: readonly (readonly string[])[], indent = 0): string {
+/**
+ * Rows of cells as columns, two blanks apart; the last column is not padded.
+ *
+ * @param width where the last column is wrapped; not at all by default
+ */
+export function table(
+  rows: readonly (readonly string[])[],
+  indent = 0,
+  width: number = Infinity,
+): string {
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, column) => widths[column] = Math.max(widths[column] ?? 0, cell.length));
   }
   return rows.map((row) => {
-    const cells = row.map((cell, column) =>
-      column === row.length - 1 ? cell : cell.padEnd(widths[column]!)
-    );
-    return " ".repeat(indent) + cells.join("  ").trimEnd();
+    const cells = row.slice(0, -1).map((cell, column) => cell.padEnd(widths[column]!) + "  ");
+    const start = " ".repeat(indent) + cells.join("");
+    const last = wrap(row.at(-1) ?? "", start.length, width).trimStart();
+    return (start + last).trimEnd();
   }).join("\n");
 }
 

@@ -11,6 +11,10 @@ Deno.test("table() lines columns up and leaves no blanks at the end", () => {
   strictEqual(table([["a", "bb", ""], ["ccc", "d", "e"]]), "a    bb\nccc  d   e");
 });
 
+Deno.test("table() wraps the last column where it is to", () => {
+  strictEqual(table([["a", "one two three"]], 1, 10), " a  one\n    two\n    three");
+});
+
 Deno.test("bytesText() takes the unit that fits", () => {
   strictEqual(
     [0, 999, 1000, 1_250_000, 48_000_000].map(bytesText).join(),
