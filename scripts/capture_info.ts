@@ -3,10 +3,13 @@
  *
  * `deno run -A scripts/capture_info.ts` asks the kernel of this machine, in a network namespace;
  * `deno run -A scripts/capture_info.ts VMLINUZ…` boots kernels in software emulation, with
- * inspect/testdata/capture.c as their init.
+ * inspect/testdata/capture.c as their init. `deno task lab --kernels` says where the lab keeps some.
  *
  * Needs: gcc with a static C library; root (unshare) or qemu-system-x86_64.
  */
+
+import { encodeCpio } from "./cpio.ts";
+import { qemuCommand } from "./qemu.ts";
 
 const TESTDATA = new URL("../inspect/testdata/", import.meta.url).pathname;
 /** Emulated, with other work beside: a boot took 6 to 20 s. */
@@ -24,36 +27,14 @@ async function run(command: string, ...args: string[]): Promise<string> {
   return text.decode(stdout);
 }
 
-/**
- * One entry of a cpio archive in the "newc" format.
- *
- * Layout: "070701" and 13 numbers of 8 hexadecimal digits, the name with its NUL, the data; name and
- * data are padded to 4 bytes.
- *
- * Source: Documentation/driver-api/early-userspace/buffer-format.rst @ v6.12.
- */
-function encodeCpioEntry(name: string, mode: number, data: Uint8Array): Uint8Array[] {
-  const numbers = [0, mode, 0, 0, 1, 0, data.length, 0, 0, 0, 0, name.length + 1, 0];
-  const head = "070701" + numbers.map((number) => number.toString(16).padStart(8, "0")).join("") +
-    name + "\0";
-  return [
-    encoder.encode(head.padEnd(Math.ceil(head.length / 4) * 4, "\0")),
-    data,
-    new Uint8Array(-data.length & 3),
-  ];
-}
-
-async function boot(kernel: string, folder: string, init: Uint8Array): Promise<string> {
+async function boot(
+  kernel: string,
+  folder: string,
+  init: Uint8Array<ArrayBuffer>,
+): Promise<string> {
   const initrd = `${folder}/initrd`;
-  const archive = [
-    ...encodeCpioEntry("init", 0o100755, init),
-    ...encodeCpioEntry("TRAILER!!!", 0, new Uint8Array()),
-  ];
-  Deno.writeFileSync(initrd, await new Blob(archive as BlobPart[]).bytes());
-  // deno-fmt-ignore
-  return await run("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-display", "none",
-    "-no-reboot", "-nodefaults", "-serial", "stdio", "-kernel", kernel, "-initrd", initrd,
-    "-append", "console=ttyS0 quiet panic=-1");
+  Deno.writeFileSync(initrd, await encodeCpio([{ name: "init", mode: 0o100755, data: init }]));
+  return await run(...qemuCommand({ kernel, initrd, memory: 512, devices: ["-serial", "stdio"] }));
 }
 
 interface Capture {
