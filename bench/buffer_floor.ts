@@ -13,8 +13,8 @@ import { quantile } from "./statistics.ts";
 
 const HERE = new URL("./", import.meta.url);
 const KIB = 1024;
-const SIZES = [0, 1, 4, 16, 32, 64, 128, 208, 512, 1024, 4096].map((size) => size * KIB);
-const FLOOR = 64 * KIB;
+const SIZES = [0, 1, 4, 16, 64, 96, 128, 208, 1024, 4096].map((size) => size * KIB);
+const FLOOR = 96 * KIB;
 /** What is set: [receive buffer of the receiver, send buffer of the sender]. */
 const CHOICES: Record<string, (size: number, protocol: number) => readonly [number, number]> = {
   "SO_RCVBUF": (size) => [size, 0],

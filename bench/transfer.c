@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static char block[65536];
+static char block[131072]; /* as iperf3 writes */
 
 static double now(void) {
     struct timespec time;
@@ -50,6 +50,9 @@ int main(int argc, char **argv) {
         int peer = accept(fd, NULL, NULL), used = 0;
         socklen_t length = sizeof(used);
         getsockopt(peer, SOL_SOCKET, SO_PROTOCOL, &used, &length);
+        /* A stall that outlasts the sender is the end. */
+        struct timeval patience = {.tv_sec = 1};
+        setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
         double start = now(), last = start, total = 0;
         for (ssize_t got; (got = read(peer, block, sizeof(block))) > 0; last = now())
             total += (double)got;

@@ -25,8 +25,7 @@ static int has_remembered;
 static u64 key_of(int fd, int level, int name) {
     u64 cookie = 0;
     socklen_t length = sizeof(cookie);
-    /* An option of one of our four levels has fewer than 128 names: both fit into a byte and a bit.
-     */
+    /* Levels of the table are below 64, names below 256, and cookies are counted from 1. */
     if (sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0 || cookie >> 50 != 0)
         return 0;
     u64 key = cookie << 14 | (u64)(level & 0x3f) << 8 | (u64)(name & 0xff);
@@ -46,13 +45,18 @@ static void put_at(u64 at, u64 key, u64 value) {
     __atomic_store_n(&remembered[at].value, value, __ATOMIC_RELAXED);
 }
 
-/* Leaves the value alone where nothing is remembered. */
+/*
+ * Leaves the value alone where nothing is remembered. More than one try: a signal handler may have
+ * written between the reading of the two halves, or to a place that was already passed.
+ */
 static int recall(u64 key, u64 *value) {
     u64 window = key & (REMEMBERED - WINDOW), found;
-    for (u64 at = window; key != 0 && at < window + WINDOW; at++) {
-        if (key_at(at, &found) == key) {
-            *value = found;
-            return 1;
+    for (int i = 0; key != 0 && i < TRIES; i++) {
+        for (u64 at = window; at < window + WINDOW; at++) {
+            if (key_at(at, &found) == key) {
+                *value = found;
+                return 1;
+            }
         }
     }
     return 0;
