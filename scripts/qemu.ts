@@ -4,6 +4,12 @@
  * @module
  */
 
+/**
+ * All that QEMU can emulate, but for CMPXCHG16B: with it, QEMU 7.2 leaves wrong flags behind, and the
+ * kernel's allocator made 6.12 crash in 6 of 9 boots; without it, in none of 9.
+ */
+const CPU = "max,cx16=off,la57=off";
+
 /** What a kernel is booted with. */
 export interface Boot {
   /** The kernel's image. */
@@ -22,12 +28,12 @@ export interface Boot {
 export function qemuCommand(boot: Boot): [string, ...string[]] {
   return [
     "qemu-system-x86_64",
-    ...["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", String(boot.memory)],
+    ...["-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2", "-m", String(boot.memory)],
     ...["-nodefaults", "-display", "none", "-no-reboot"],
     ...["-kernel", boot.kernel, "-initrd", boot.initrd],
     // What guards against other tenants of a real processor only costs time here.
     "-append",
-    `console=ttyS0 quiet panic=-1 mitigations=off nokaslr ${boot.append ?? ""}`.trim(),
+    `console=ttyS0 quiet oops=panic panic=-1 mitigations=off nokaslr ${boot.append ?? ""}`.trim(),
     ...boot.devices,
   ];
 }

@@ -1,0 +1,2 @@
+import { ok } from "node:assert";
+Deno.test("x", () => ok(true));
