@@ -28,18 +28,18 @@ export interface Result {
 const RESULTS = "/lab/results";
 
 function suitesOf({ filter = "", kernel }: Job): Suite[] {
-  const isFolder = filter !== "" && RECIPE.suites.some((folder) => folder.includes(filter));
+  const folders = Object.keys(RECIPE.suites);
+  const isFolder = filter !== "" && folders.some((folder) => folder.includes(filter));
   const sanitize = ["--sanitize-ops", "--sanitize-resources", "--preload=tests/open_libc.ts"];
-  return RECIPE.suites
+  return folders
     .filter((folder) => !isFolder || folder.includes(filter))
     .map((folder) => ({
       name: folder,
       command: [
-        ...["deno", "test", "-qA", "--no-check", ...sanitize],
-        ...folder.startsWith("tests/") ? [] : ["--parallel"],
+        ...["deno", "test", "-qA", "--no-check", "--parallel", ...sanitize],
         `--junit-path=${RESULTS}/${folder.replaceAll("/", "_")}.xml`,
         ...filter === "" || isFolder ? [] : [`--filter=${filter}`],
-        `${folder}/`,
+        ...RECIPE.suites[folder] ?? [],
       ],
       stream: true,
       env: {
