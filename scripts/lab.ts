@@ -3,7 +3,7 @@
  *
  * `deno task lab [--kernel NAME]… [FILTER]` runs them; FILTER is part of a suite's folder, or else of
  * the names of tests. `deno task lab --shell [--kernel NAME]` gives a shell in it, `--kernels` prints
- * where the kernels lie.
+ * where the kernels lie, and `--keep` writes what the kernels answered to tests/lab/results/.
  *
  * Needs: root, and the commands that {@linkcode findMissing} looks for.
  *
@@ -11,9 +11,11 @@
  */
 
 import { commandExists, isRoot } from "../tests/skip.ts";
+import { ROOT } from "./files.ts";
 import type { Result } from "./lab/guest.ts";
 import { bootFiles, rootDisk } from "./lab/images.ts";
 import { openShell, runSuites } from "./lab/machine.ts";
+import { readKeptAnswers, renderOptionsByKernel } from "./lab/options_table.ts";
 import { labFolder, RECIPE } from "./lab/recipe.ts";
 import { renderTotals, type Totals } from "./suites.ts";
 
@@ -45,6 +47,8 @@ interface Options {
   readonly kernels: readonly string[];
   readonly filter?: string;
   readonly task: "run" | "shell" | "kernels";
+  /** Whether the answers of the kernels are written into the checkout. */
+  readonly keep: boolean;
 }
 
 /** The words of the command line. */
@@ -53,6 +57,7 @@ export function parseArguments(words: readonly string[]): Options {
   const kernels: string[] = [];
   let task: Options["task"] = "run";
   let filter: string | undefined;
+  let keep = false;
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? "";
     if (word === "--kernel") {
@@ -61,6 +66,8 @@ export function parseArguments(words: readonly string[]): Options {
       kernels.push(kernel);
     } else if (word === "--shell" || word === "--kernels") {
       task = word === "--shell" ? "shell" : "kernels";
+    } else if (word === "--keep") {
+      keep = true;
     } else if (word.startsWith("-") || filter !== undefined) {
       throw new Error(`Cannot understand ${word}; usage: deno task lab [--kernel NAME]… [FILTER]`);
     } else filter = word;
@@ -68,6 +75,7 @@ export function parseArguments(words: readonly string[]): Options {
   return {
     kernels: kernels.length === 0 ? known : kernels,
     task,
+    keep,
     ...filter === undefined ? {} : { filter },
   };
 }
@@ -94,8 +102,17 @@ function judge(kernel: string, result: Result | undefined, results: string): Tot
   return { passed, failed: failed + unexplained.length + nothing, skipped };
 }
 
+async function keepAnswers(kernel: string, results: string): Promise<void> {
+  const name = `options_${kernel}.json`;
+  const kept = new URL("tests/lab/results/", ROOT);
+  Deno.mkdirSync(kept, { recursive: true });
+  await Deno.copyFile(`${results}/${name}`, new URL(name, kept));
+  const table = new URL("docs/options-by-kernel.md", ROOT);
+  Deno.writeTextFileSync(table, renderOptionsByKernel(readKeptAnswers()));
+}
+
 if (import.meta.main) {
-  const { kernels, filter, task } = parseArguments(Deno.args);
+  const { kernels, filter, task, keep } = parseArguments(Deno.args);
   const missing = findMissing();
   if (missing.length > 0) {
     console.error("Cannot run the kernel lab:");
@@ -114,6 +131,7 @@ if (import.meta.main) {
       const results = `${labFolder()}/results/${name}`;
       const result = await runSuites(files, root, job, results);
       const totals = judge(name, result, results);
+      if (keep) await keepAnswers(name, results);
       const seconds = ((performance.now() - started) / 1000).toFixed(0);
       const release = result?.release ?? name;
       console.log(`Linux ${release}: ${renderTotals(totals)} (${seconds} s); ${results}`);

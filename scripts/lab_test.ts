@@ -4,10 +4,15 @@ import { chooseNewest } from "./lab/debian.ts";
 import { orderModules } from "./lab/images.ts";
 
 Deno.test("parseArguments() takes all kernels when none is named", () => {
-  deepStrictEqual(parseArguments([]), { kernels: ["6.1", "6.12", "7.2"], task: "run" });
+  deepStrictEqual(parseArguments([]), {
+    kernels: ["6.1", "6.12", "7.2"],
+    task: "run",
+    keep: false,
+  });
   deepStrictEqual(parseArguments(["--kernel", "6.1", "curl"]), {
     kernels: ["6.1"],
     task: "run",
+    keep: false,
     filter: "curl",
   });
   strictEqual(parseArguments(["--shell"]).task, "shell");
