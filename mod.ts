@@ -4,6 +4,7 @@
  * - {@linkcode planCommand} and {@linkcode startCommand}: force a command.
  * - {@linkcode explainCommand} and {@linkcode readProgram}: what a program is, and which method reaches it.
  * - {@linkcode readProcessSockets}: the kernel's answer for each socket of a process.
+ * - {@linkcode planInstall} and {@linkcode applyInstall}: put mptcpize onto a machine, and take it away.
  * - {@linkcode probeMptcp}: whether the kernel makes MPTCP sockets here.
  *
  * Nothing is opened, read or changed by importing this.
@@ -35,11 +36,13 @@ export * from "./errors.ts";
 export { type Feature, probeMptcp } from "./features/mod.ts";
 export * from "./force/mod.ts";
 export * from "./inspect/mod.ts";
+export * from "./install/mod.ts";
 export {
   decodeByteString,
   displayByteString,
   encodeByteString,
   type Environment,
+  getVariable,
   type LibraryPlace,
   parseNulTerminated,
 } from "./preload/mod.ts";

@@ -33,7 +33,8 @@ static void set_buffer(int fd, int name, int size) {
 int main(int argc, char **argv) {
     if (argc < 7)
         errx(2, "receive|send ADDRESS PORT PROTOCOL RECEIVE_BUFFER SEND_BUFFER [MILLISECONDS]");
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[3]))};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)atoi(argv[3]))};
     int on = 1, protocol = atoi(argv[4]);
     inet_pton(AF_INET, argv[2], &address.sin_addr);
     int fd = socket(AF_INET, SOCK_STREAM, protocol);
@@ -65,7 +66,8 @@ int main(int argc, char **argv) {
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
         while (now() < end)
             if (write(fd, block, sizeof(block)) < 0)
-                continue; /* nothing went out within the patience: a stall, which is what is measured */
+                continue; /* nothing went out within the patience: a stall, which is what is
+                             measured */
         /* What is still in the buffers is not to be waited for: a stall would take minutes. */
         struct linger none = {.l_onoff = 1};
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));

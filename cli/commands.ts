@@ -35,6 +35,13 @@ export interface CommandSpec {
 const HELP: FlagSpec = { name: "help", short: "h", help: "show this help" };
 const JSON_OUTPUT: FlagSpec = { name: "json", help: "print one JSON document" };
 
+const DRY_RUN: FlagSpec = { name: "dry-run", help: "print what would be done, and do nothing" };
+
+const PLACE_FLAGS: readonly FlagSpec[] = [
+  { name: "prefix", value: "PREFIX", help: "the folder above bin and share" },
+  { name: "user", help: "for this user only: below ~/.local" },
+];
+
 const FORCE_FLAGS: readonly FlagSpec[] = [
   {
     name: "method",
@@ -60,7 +67,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       { name: "debug", short: "d", help: "name each forced socket and softened option on stderr" },
       ...FORCE_FLAGS,
       { name: "strict", help: "leave socket options alone: what MPTCP refuses is refused" },
-      { name: "dry-run", help: "print what would be done, and do nothing" },
+      DRY_RUN,
       { name: "json", help: "with --dry-run: print one JSON document; else errors as JSON" },
       HELP,
     ],
@@ -112,6 +119,37 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     flags: [JSON_OUTPUT, HELP],
     examples: [["mptcpize demo", "about two seconds"]],
+  },
+  {
+    name: "install",
+    operands: "",
+    summary: "Install mptcpize as a program of this machine",
+    description: [
+      "Puts the launcher into PREFIX/bin, the libraries with Deno and all else that it needs into one folder, " +
+      "and manual and completions below PREFIX/share. Without flags: PREFIX is /usr/local and the folder " +
+      "/usr/lib/mptcpize; elsewhere the folder is PREFIX/lib/mptcpize.",
+      "Whole or not at all: it never replaces a file that it did not install, and programs that run keep " +
+      "the library that they have. Over an older version it is an upgrade.",
+    ],
+    flags: [...PLACE_FLAGS, DRY_RUN, JSON_OUTPUT, HELP],
+    examples: [
+      ["mptcpize install", "for all users, as root"],
+      ["mptcpize install --user", "into ~/.local, for one user"],
+      ["mptcpize install --dry-run", "what would be put where"],
+    ],
+  },
+  {
+    name: "uninstall",
+    operands: "",
+    summary: "Remove what `mptcpize install` has put on this machine",
+    description: [
+      "Removes the files that its manifest lists, as far as they are unchanged, and the folders that were " +
+      "made for them. Without flags: the installation that it is started from, else the one below " +
+      "/usr/local.",
+      "Exit status: 0 if all is gone, 1 if a changed file was left.",
+    ],
+    flags: [...PLACE_FLAGS, DRY_RUN, JSON_OUTPUT, HELP],
+    examples: [["mptcpize uninstall", "the whole installation"]],
   },
   {
     name: "completions",

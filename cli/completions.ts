@@ -120,7 +120,12 @@ ${
   }
   esac
 }
-compdef _mptcpize mptcpize
+# Autoloaded from a folder of completions it is called, sourced it is named.
+if [[ $funcstack[1] == _mptcpize ]]; then
+  _mptcpize "$@"
+else
+  compdef _mptcpize mptcpize
+fi
 `;
 }
 
@@ -172,6 +177,11 @@ function fish(): string {
 }
 
 const SHELLS: Readonly<Record<string, () => string>> = { bash, zsh, fish };
+
+/** The completion script of a shell. */
+export function completionScript(shell: "bash" | "zsh" | "fish"): string {
+  return SHELLS[shell]!();
+}
 
 /**
  * Prints the completion script of a shell.

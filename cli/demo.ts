@@ -14,71 +14,20 @@ import {
 } from "../mod.ts";
 import type { Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
+import {
+  clientPlayers,
+  FILE_NAME,
+  findPlayer,
+  type Player,
+  serverPlayers,
+} from "./demo_players.ts";
 import { bytesText, painter, shellWord, wrap } from "./render.ts";
 import { socketsText, VERDICT_WORDS } from "./sockets.ts";
 
 /** Large enough that a paused reader leaves both ends connected, whatever the buffers hold. */
 const TRANSFER_BYTES = 48_000_000;
-const FILE_NAME = "data.bin";
 /** How long a server may take to listen, and a transfer to go on. */
 const PATIENCE_MS = 20_000;
-
-/** A program that can play a part, and the words that make it do so. */
-interface Player {
-  readonly name: string;
-  readonly words: readonly string[];
-}
-
-const NODE_SERVER = `require("http").createServer((_, response) =>
-  require("fs").createReadStream("${FILE_NAME}").pipe(response)).listen(PORT, "127.0.0.1")`;
-const DENO_SERVER = `Deno.serve({ port: PORT, hostname: "127.0.0.1", onListen() {} }, async () =>
-  new Response((await Deno.open("${FILE_NAME}")).readable))`;
-const PYTHON_CLIENT = `import shutil, sys, urllib.request
-shutil.copyfileobj(urllib.request.urlopen("URL"), sys.stdout.buffer)`;
-const NODE_CLIENT = `require("http").get("URL", (response) => response.pipe(process.stdout))`;
-const DENO_CLIENT = `await (await fetch("URL")).body.pipeTo(Deno.stdout.writable)`;
-
-/** Servers, the best known first; PORT stands for the port. They serve the folder they start in. */
-function serverPlayers(): Player[] {
-  return [
-    {
-      name: "python3",
-      words: ["python3", "-m", "http.server", "PORT", "--bind", "127.0.0.1"],
-    },
-    { name: "node", words: ["node", "-e", NODE_SERVER] },
-    { name: "deno", words: [Deno.execPath(), "eval", "--no-config", DENO_SERVER] },
-  ];
-}
-
-/** Clients, the best known first; URL stands for what to fetch. They write it to stdout. */
-function clientPlayers(): Player[] {
-  return [
-    { name: "curl", words: ["curl", "-sS", "URL"] },
-    { name: "python3", words: ["python3", "-c", PYTHON_CLIENT] },
-    { name: "node", words: ["node", "-e", NODE_CLIENT] },
-    { name: "deno", words: [Deno.execPath(), "eval", "--no-config", DENO_CLIENT] },
-  ];
-}
-
-/** The first player that works here: it tells its version. */
-function findPlayer(part: string, players: readonly Player[]): Player {
-  for (const player of players) {
-    try {
-      const { success } = new Deno.Command(player.words[0]!, {
-        args: ["--version"],
-        stdin: "null",
-        stdout: "null",
-        stderr: "null",
-      }).outputSync();
-      if (success) return player;
-    } catch {
-      // Not on this machine: the next one.
-    }
-  }
-  throw new NotFoundError(`Cannot find a ${part} for the demo: none of them is here`, {
-    tried: players.map((player) => player.name),
-  });
-}
 
 /** One end of a transfer as the kernel saw it. */
 interface End {
@@ -98,13 +47,23 @@ interface Round {
   readonly ms: number;
 }
 
-/** The words that start a player, behind `mptcpize run` when it is to be forced. */
-function start(words: readonly string[], forced: boolean, options: Deno.CommandOptions) {
-  const own = new URL("./mptcpize.ts", import.meta.url).pathname;
+/** The players that run. */
+const running = new Set<Deno.ChildProcess>();
+
+/** Starts a player, behind `mptcpize run` when it is to be forced. */
+function start(
+  words: readonly string[],
+  forced: boolean,
+  options: Deno.CommandOptions,
+): Deno.ChildProcess {
+  const own = new URL(Deno.mainModule).pathname;
   const all = forced
     ? [Deno.execPath(), "run", "-qA", decodeURIComponent(own), "run", "--", ...words]
     : words;
-  return new Deno.Command(all[0]!, { ...options, args: all.slice(1), stdin: "null" }).spawn();
+  const child = new Deno.Command(all[0]!, { ...options, args: all.slice(1), stdin: "null" })
+    .spawn();
+  running.add(child);
+  return child;
 }
 
 function freePort(): number {
@@ -144,13 +103,39 @@ function end(player: Player, words: readonly string[], seen: ProcessSockets): En
   return { name: player.name, command: words, seen, verdict: connected?.verdict };
 }
 
-async function stop(child: Deno.ChildProcess): Promise<void> {
+function kill(child: Deno.ChildProcess): void {
+  running.delete(child);
   try {
     child.kill("SIGKILL");
   } catch {
     // It ended by itself.
   }
+}
+
+async function stop(child: Deno.ChildProcess): Promise<void> {
+  kill(child);
   await child.status;
+}
+
+/** Runs with a temporary folder, of which nothing is left, nor of the players, if a signal ends it. */
+async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = Deno.makeTempDirSync({ prefix: "mptcpize-demo-" });
+  const signals = [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]] as const;
+  const handlers = signals.map(([signal, status]) => {
+    const handler = () => {
+      for (const child of running) kill(child);
+      Deno.removeSync(folder, { recursive: true });
+      Deno.exit(status);
+    };
+    Deno.addSignalListener(signal, handler);
+    return () => Deno.removeSignalListener(signal, handler);
+  });
+  try {
+    return await work(folder);
+  } finally {
+    for (const remove of handlers) remove();
+    Deno.removeSync(folder, { recursive: true });
+  }
 }
 
 /** Reads a stream to its end and counts. */
@@ -283,27 +268,29 @@ export async function demo(env: Env, flags: ParsedFlags): Promise<boolean> {
   const server = findPlayer("server", serverPlayers());
   const client = findPlayer("client", clientPlayers());
   const mptcp = probeMptcp();
-  const folder = Deno.makeTempDirSync({ prefix: "mptcpize-demo-" });
-  try {
-    using file = Deno.createSync(`${folder}/${FILE_NAME}`);
-    file.truncateSync(TRANSFER_BYTES);
-    const forced = await transfer(server, client, folder, true);
-    if (!flags.has("json")) env.out(roundText(env, forced) + "\n");
-    const plain = await transfer(server, client, folder, false);
-    if (!flags.has("json")) env.out(roundText(env, plain) + "\n");
-    const proven = whole(forced) && whole(plain) && ends(forced, "mptcp");
-    const words = conclusion(forced, plain);
-    if (flags.has("json")) {
-      const rounds = [roundJson(forced), roundJson(plain)];
-      env.out(JSON.stringify({ proven, conclusion: words, mptcp, rounds }, null, 2) + "\n");
-    } else {
-      env.out(`${painter(env.color)(proven ? "green" : "red", wrap(words))}\n`);
-      if (!proven && mptcp.state === "no") {
-        env.err(`mptcpize: ${mptcp.reason}\n\nhint: needs ${mptcp.needs}\n`);
-      }
+  const json = flags.has("json");
+  const rounds = await withFolder(async (folder) => {
+    Deno.createSync(`${folder}/${FILE_NAME}`).close();
+    Deno.truncateSync(`${folder}/${FILE_NAME}`, TRANSFER_BYTES);
+    const rounds = [];
+    for (const isForced of [true, false]) {
+      const round = await transfer(server, client, folder, isForced);
+      if (!json) env.out(roundText(env, round) + "\n");
+      rounds.push(round);
     }
+    return rounds;
+  });
+  const [forced, plain] = rounds as [Round, Round];
+  const proven = whole(forced) && whole(plain) && ends(forced, "mptcp");
+  const words = conclusion(forced, plain);
+  if (json) {
+    const document = { proven, conclusion: words, mptcp, rounds: rounds.map(roundJson) };
+    env.out(JSON.stringify(document, null, 2) + "\n");
     return proven;
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
   }
+  env.out(`${painter(env.color)(proven ? "green" : "red", wrap(words))}\n`);
+  if (!proven && mptcp.state === "no") {
+    env.err(`mptcpize: ${mptcp.reason}\n\nhint: ${mptcp.needs}\n`);
+  }
+  return proven;
 }

@@ -15,6 +15,8 @@ export interface Env {
   readonly environment: Environment;
   /** The soft limit of open files that this process was started with, if it was raised since. */
   readonly openFilesLimit: number | undefined;
+  /** Whether this process was started with SIGPIPE ignored; the runtime ignores it in any case. */
+  readonly ignoreSigpipe: boolean;
   /** Columns of the terminal; undefined when stdout is none. */
   readonly columns: number | undefined;
   /** Whether stdout may have colour. */
@@ -88,15 +90,43 @@ function startOpenFilesLimit(): number | undefined {
   return own !== undefined && parent !== undefined && parent < own ? parent : undefined;
 }
 
+/** What the launcher tells of the process as it was before the runtime started in it. */
+interface Start {
+  /** The environment without what the launcher put there. */
+  readonly environment: Environment;
+  readonly openFilesLimit: number | undefined;
+  readonly ignoreSigpipe: boolean;
+}
+
+/** What the launcher puts behind its first entry. */
+const LAUNCHER_ENTRIES = ["DENO_DIR=/dev/null", "DENO_NO_UPDATE_CHECK=1"];
+
+/**
+ * Takes what the launcher puts before all other entries out of an environment, and reads it
+ * (launcher/hand_over.c); undefined where it is not: it was not the launcher that started us.
+ */
+export function takeLauncherStart(environment: Environment): Start | undefined {
+  const [told, ...others] = environment.slice(0, 1 + LAUNCHER_ENTRIES.length);
+  const text = told?.match(/^MPTCPIZE_START=(.*)$/s)?.[1];
+  if (text === undefined || others.join("\0") !== LAUNCHER_ENTRIES.join("\0")) return undefined;
+  const limit = /(?:^|,)nofile:(\d+)(?:,|$)/.exec(text)?.[1];
+  return {
+    environment: environment.slice(1 + LAUNCHER_ENTRIES.length),
+    openFilesLimit: limit === undefined ? undefined : Number(limit),
+    ignoreSigpipe: text.split(",").includes("sigpipe:ign"),
+  };
+}
+
 /** The real world. */
 export function readEnv(): Env {
   const terminal = Deno.stdout.isTerminal();
-  const environment = readEnvironment();
+  const whole = readEnvironment();
+  const start = takeLauncherStart(whole) ??
+    { environment: whole, openFilesLimit: startOpenFilesLimit(), ignoreSigpipe: false };
   return {
     words: Deno.args,
     wordBytes: readWordBytes(Deno.args),
-    environment,
-    openFilesLimit: startOpenFilesLimit(),
+    ...start,
     columns: terminal ? Deno.consoleSize().columns : undefined,
     color: terminal && !Deno.noColor,
     out: (text) => write(Deno.stdout, text),

@@ -45,9 +45,7 @@ export function nearest(word: string, names: readonly string[]): string | undefi
   const [best] = names
     .map((name) => ({ name, distance: distance(word, name) }))
     .sort((left, right) => left.distance - right.distance);
-  return best !== undefined && best.distance <= Math.max(1, word.length / 3)
-    ? best.name
-    : undefined;
+  return best !== undefined && best.distance <= Math.ceil(word.length / 3) ? best.name : undefined;
 }
 
 function unknownFlag(command: CommandSpec, raw: string, name: string): UsageError {

@@ -13,6 +13,8 @@ import { exitStatus } from "./exit_code.ts";
 import { explain } from "./explain.ts";
 import { nearest, parseFlags } from "./flags.ts";
 import { commandHelp, programHelp } from "./help.ts";
+import { install, uninstall } from "./install.ts";
+import { shellWord } from "./render.ts";
 import { run } from "./run.ts";
 import { sockets } from "./sockets.ts";
 import manifest from "../deno.json" with { type: "json" };
@@ -42,17 +44,24 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
       { hint: `\`mptcpize ${command.name} --help\`` },
     );
   }
-  if (command.name === "sockets") {
-    sockets(env, flags);
-    return 0;
+  switch (command.name) {
+    case "sockets":
+      sockets(env, flags);
+      return 0;
+    case "install":
+      await install(env, flags);
+      return 0;
+    case "uninstall":
+      return await uninstall(env, flags) ? 0 : 1;
+    default:
+      return await demo(env, flags) ? 0 : 1;
   }
-  return await demo(env, flags) ? 0 : 1;
 }
 
 function unknownCommand(word: string): UsageError {
   const meant = nearest(word, COMMANDS.map((command) => command.name));
   const what = word.startsWith("-") ? "flag" : "command";
-  return new UsageError(`Cannot parse ${word}: mptcpize has no such ${what}`, {
+  return new UsageError(`Cannot parse ${shellWord(word)}: mptcpize has no such ${what}`, {
     hint: meant === undefined
       ? "`mptcpize --help` lists the commands; `mptcpize run COMMAND` starts one of the system"
       : `did you mean \`mptcpize ${meant}\`?`,

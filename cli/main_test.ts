@@ -15,6 +15,7 @@ async function mptcpize(
     wordBytes: words.map((word) => new TextEncoder().encode(word)),
     environment: ["PATH=/usr/bin:/bin"],
     openFilesLimit: undefined,
+    ignoreSigpipe: false,
     columns: undefined,
     color: false,
     out: (text) => out += text,

@@ -32,6 +32,7 @@ export function commandRequest(
     debug: flags.has("debug"),
     strict: flags.has("strict"),
     openFilesLimit: env.openFilesLimit,
+    ignoreSigpipe: env.ignoreSigpipe,
   };
 }
 

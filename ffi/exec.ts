@@ -9,6 +9,7 @@ import { cString } from "./libc.ts";
 
 const SIGPIPE = 13;
 const SIG_DFL = 0;
+const SIG_IGN = 1;
 const RLIMIT_NOFILE = 7;
 
 /** Pointers to C strings with a null pointer behind; the strings live as long as the result. */
@@ -30,6 +31,8 @@ export interface Execution {
   readonly environment: readonly Uint8Array[];
   /** The soft limit of open files that the program is to have; undefined leaves it. */
   readonly openFilesLimit?: number | undefined;
+  /** Whether the program is to find SIGPIPE ignored, as after `trap '' PIPE`; else at its default. */
+  readonly ignoreSigpipe?: boolean | undefined;
 }
 
 /**
@@ -51,7 +54,11 @@ export function execute(execution: Execution): CallResult {
     const soft = BigInt(execution.openFilesLimit);
     tryCall("setrlimit", RLIMIT_NOFILE, new BigUint64Array([soft < hard ? soft : hard, hard]));
   }
-  const handler = tryCall("signal", SIGPIPE, BigInt(SIG_DFL));
+  const handler = tryCall(
+    "signal",
+    SIGPIPE,
+    BigInt(execution.ignoreSigpipe ? SIG_IGN : SIG_DFL),
+  );
   const result = tryCall("execve", cString(execution.path), argv, envp);
   if (handler.value !== -1) tryCall("signal", SIGPIPE, BigInt(handler.value));
   tryCall("setrlimit", RLIMIT_NOFILE, before);

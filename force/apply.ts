@@ -28,6 +28,7 @@ export function startCommand(plan: CommandPlan): never {
     arguments: plan.words,
     environment: plan.environment.map(encodeByteString),
     openFilesLimit: plan.openFilesLimit,
+    ignoreSigpipe: plan.ignoreSigpipe,
   };
   let { errno } = execute(execution);
   if (errno === Errno.ENOEXEC) {

@@ -79,6 +79,7 @@ function preloadReach(facts: ChoiceFacts): Reach {
   if (program.go !== undefined) {
     return answer(false, "it is a Go program, which makes its sockets without the C library");
   }
+  if (program.launcher) return answer(true, "it is mptcpize itself, which forces what it starts");
   if (elf.interpreter === undefined) {
     return answer(false, "it is statically linked, so no library can be loaded into it");
   }

@@ -48,6 +48,7 @@ Deno.test("chooseMethod() takes the method that reaches the program", () => {
         /ld-musl/,
       ],
       [program({ elf: STATIC }), undefined, /statically linked/],
+      [program({ elf: STATIC, launcher: true }), "preload", /mptcpize itself/],
       [program({ elf: { ...DYNAMIC, machine: "i386", class: 32 } }), undefined, /i386/],
       [program({ elf: STATIC, go: go("go1.23.5", 23) }), "godebug", /go1\.23\.5/],
       [program({ go: go("go1.21.0", 21) }), "godebug", /go1\.21\.0/],

@@ -40,6 +40,8 @@ export interface CommandRequest {
   readonly strict?: boolean;
   /** The soft limit of open files that the command is to have; undefined leaves it as it is. */
   readonly openFilesLimit?: number | undefined;
+  /** Whether the command is to find SIGPIPE ignored; else at its default. */
+  readonly ignoreSigpipe?: boolean;
 }
 
 /** What is known about a command, without the decision to start it. */
@@ -84,6 +86,8 @@ export interface CommandPlan extends CommandFacts {
   readonly warnings: readonly string[];
   /** The soft limit of open files that the command gets; undefined leaves it as it is. */
   readonly openFilesLimit: number | undefined;
+  /** Whether the command finds SIGPIPE ignored. */
+  readonly ignoreSigpipe: boolean;
 }
 
 /** The names that a plan may set. */
@@ -202,6 +206,7 @@ export async function planCommand(request: CommandRequest): Promise<CommandPlan>
     changes,
     warnings: planWarnings(facts, method),
     openFilesLimit: request.openFilesLimit,
+    ignoreSigpipe: request.ignoreSigpipe ?? false,
   };
 }
 

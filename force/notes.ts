@@ -33,6 +33,9 @@ const NEW_ENVIRONMENT: Readonly<Record<string, string>> = {
   flatpak: "a Flatpak has an environment and libraries of its own: force inside of it",
 };
 
+/** The file names of the programs that start others with an environment of their own making. */
+export const NEW_ENVIRONMENT_NAMES: readonly string[] = Object.keys(NEW_ENVIRONMENT);
+
 /** The file name of a path. */
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);

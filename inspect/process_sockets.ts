@@ -92,6 +92,21 @@ function procError(pid: number, error: unknown): unknown {
   return vanished ? notFound(pid, `it ended, or /proc is not mounted (/proc/${pid})`) : error;
 }
 
+/**
+ * Whether a process has ended or is about to: it has no sockets any more, and only root may still list
+ * its descriptors.
+ *
+ * Layout: `/proc/PID/stat`: behind the last `)`: state, ppid, pgrp, session, tty_nr, tpgid, flags.
+ *
+ * Source: proc_pid_stat(5); PF_EXITING in include/linux/sched.h @ v6.12.
+ */
+function isEnding(pid: number): boolean {
+  const PF_EXITING = 4;
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return /^[ZXx]$/.test(fields[0] ?? "") || (Number(fields[6]) & PF_EXITING) !== 0;
+}
+
 /** The inode of a socket by the link of its descriptor; undefined for what is no socket, or gone. */
 function socketInode(link: string): number | undefined {
   try {
@@ -106,7 +121,13 @@ function socketInode(link: string): number | undefined {
 /** The sockets of a process of any kind: inode to descriptors, both ascending by descriptor. */
 function listSocketFds(pid: number): Map<number, number[]> {
   const inodes = new Map<number, number[]>();
-  const fds = [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => Number(name));
+  let fds: number[];
+  try {
+    fds = [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => Number(name));
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied && isEnding(pid)) return inodes;
+    throw error;
+  }
   for (const fd of fds.sort((a, b) => a - b)) {
     const inode = socketInode(`/proc/${pid}/fd/${fd}`);
     if (inode === undefined) continue;

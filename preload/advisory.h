@@ -157,16 +157,16 @@ static long get_advisory(int fd, const struct option *option, void *value, sockl
 }
 
 /*
- * The kernel has answered for an option that was softened before. On SOL_SOCKET it answers from a
- * field that nothing sets; elsewhere it is that the connection has fallen back to TCP, which takes
- * the option: then it is really set, late as it is.
+ * The kernel has answered for an option that was softened before. On SOL_SOCKET, and where it was
+ * set too late, it answers from a field that nothing sets; elsewhere it is that the connection has
+ * fallen back to TCP, which takes the option: then it is really set, late as it is.
  */
 static long get_answered(int fd, const struct option *option, void *value, socklen_t *length) {
     u64 key = key_of(fd, option->level, option->number), kept;
     if (!recall(key, &kept))
         return 0;
     int word = (int)kept;
-    if (option->level == SOL_SOCKET) {
+    if (option->level == SOL_SOCKET || option->late) {
         if (option->length == LENGTH_RATE && *length < sizeof(kept) && kept > 0xffffffff)
             kept = 0xffffffff;
         copy_bytes(value, &kept, *length);

@@ -140,22 +140,28 @@ function placeInCache(
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) return String(error);
   }
-  // Judged by what is there of the path: the rest is made by us with safe modes.
-  let parent = folder;
-  while (parent !== "") {
+  return unsafeToMake(path, user.uid) ?? { path, copyFrom: shipped.path };
+}
+
+/**
+ * Why a library must not be put at a path, or undefined if it may: judged by what is there of the path,
+ * since the rest would be made by us with safe modes.
+ *
+ * @param path absolute; its folders need not be there
+ */
+export function unsafeToMake(path: string, uid: number): string | undefined {
+  let parent = path.slice(0, path.lastIndexOf("/"));
+  for (;;) {
     try {
-      const real = Deno.realPathSync(parent);
-      const unsafe = unsafeBecause(readComponents(real), user.uid);
+      const unsafe = unsafeBecause(readComponents(Deno.realPathSync(parent || "/")), uid);
       if (unsafe !== undefined) return unsafe;
       // The name as it will be, for the characters in it.
-      const named = [{ path, uid: user.uid, mode: 0o755, isDirectory: false }];
-      return unsafeBecause(named, user.uid) ?? { path, copyFrom: shipped.path };
+      return unsafeBecause([{ path, uid, mode: 0o755, isDirectory: false }], uid);
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) return String(error);
+      if (!(error instanceof Deno.errors.NotFound) || parent === "") return String(error);
       parent = parent.slice(0, parent.lastIndexOf("/"));
     }
   }
-  return `${folder} does not exist`;
 }
 
 /**

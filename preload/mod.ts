@@ -23,4 +23,5 @@ export {
   type LibraryMachine,
   type LibraryPlace,
   type LibraryUser,
+  unsafeToMake,
 } from "./library.ts";

@@ -65,6 +65,11 @@ export interface SocketOption {
   readonly default?: number | null;
   /** The setting that the default is on a machine where somebody changed it. */
   readonly sysctl?: string;
+  /**
+   * Whether MPTCP takes it until the socket is connected, and says EINVAL from then on (net/mptcp/protocol.c
+   * __mptcp_nmpc_sk @ v6.12). Advisory options only.
+   */
+  readonly late?: boolean;
   /** Bytes of the value, if it is carried over when a socket goes back to TCP. */
   readonly replay?: number;
   /** One sentence: why it is of this kind. */

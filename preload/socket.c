@@ -47,7 +47,8 @@ EXPORTED int socket(int family, int type, int protocol) {
 static long soften_set(int fd, int level, int name, const void *value, socklen_t length,
                        long refusal) {
     const struct option *option = find_option(level, name);
-    if (option == 0 || !is_mptcp(fd))
+    /* A negative length is no matter of the socket: __sys_setsockopt(). */
+    if (option == 0 || (refusal == -EINVAL && (!option->late || (int)length < 0)) || !is_mptcp(fd))
         return refusal;
     if (option->kind == KIND_ADVISORY)
         return set_advisory(fd, option, value, length, refusal);
@@ -56,16 +57,27 @@ static long soften_set(int fd, int level, int name, const void *value, socklen_t
     return refusal;
 }
 
+/* The kernel has taken this one: what was softened before no longer counts. */
+static void forget_softened(int fd, int level, int name) {
+    const struct option *option = find_option(level, name);
+    if (level == SOL_SOCKET && name == SO_SNDBUFFORCE)
+        forget(key_of(fd, level, SO_SNDBUF), REMEMBERED);
+    else if (level == SOL_SOCKET && name == SO_RCVBUFFORCE)
+        forget(key_of(fd, level, SO_RCVBUF), REMEMBERED);
+    else if (option != 0 && option->kind == KIND_ADVISORY)
+        forget(key_of(fd, level, name), REMEMBERED);
+}
+
 EXPORTED int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
     if (is_switched_on(SWITCH_STRICT))
         return finish(sys_setsockopt(fd, level, name, value, length));
     if (is_buffer(level, name))
         return finish(set_buffer(fd, name, value, length));
     long result = sys_setsockopt(fd, level, name, value, length);
-    if (is_refusal(result))
+    if (is_refusal(result) || result == -EINVAL)
         result = soften_set(fd, level, name, value, length, result);
-    else if (result == 0 && has_remembered && find_option(level, name) != 0)
-        forget(key_of(fd, level, name), REMEMBERED); /* taken by the kernel: that one counts */
+    else if (result == 0 && has_remembered)
+        forget_softened(fd, level, name);
     return finish(result);
 }
 

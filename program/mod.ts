@@ -6,6 +6,7 @@
 
 export { type Elf } from "./elf.ts";
 export { type GoBuild } from "./go.ts";
+export { indexOfBytes, LAUNCHER_MARK } from "./launcher.ts";
 export { imageOf, type Program } from "./program.ts";
 export { findCommand, type FoundCommand, readProgram } from "./read.ts";
 export { type ScriptLine } from "./script.ts";

@@ -33,6 +33,8 @@ export interface Program {
   readonly elf?: Elf | undefined;
   /** How it was built, when it is a Go program. */
   readonly go?: GoBuild | undefined;
+  /** Whether it is a launcher of mptcpize, which forces what it starts. */
+  readonly launcher?: boolean;
   /** The `#!` line, when it has one. */
   readonly script?: ScriptLine | undefined;
   /** What is executed in its place: the interpreter of a script, /bin/sh for an unknown format. */

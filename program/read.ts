@@ -9,6 +9,7 @@ import { Errno } from "../ffi/errno.ts";
 import { mayExecute, readAttribute } from "../ffi/libc.ts";
 import { isElf, parseElf } from "./elf.ts";
 import { parseGoBuild } from "./go.ts";
+import { isLauncher } from "./launcher.ts";
 import { checkPath, displayPath, errnoOf, executionError, openProgramFile } from "./open.ts";
 import { lookupPaths, toBytes } from "./path_lookup.ts";
 import { imageOf, type Program } from "./program.ts";
@@ -93,7 +94,12 @@ function readChain(path: Uint8Array, depth: number): Program {
   const head = source.read(0, HEAD_SIZE);
   if (isElf(head)) {
     const file = parseElf(source, displayPath(path));
-    return describe("elf", { elf: file.elf, go: parseGoBuild(file) });
+    const launcher = file.elf.interpreter === undefined && isLauncher(source);
+    return describe("elf", {
+      elf: file.elf,
+      go: parseGoBuild(file),
+      ...(launcher ? { launcher } : {}),
+    });
   }
   const script = parseScriptLine(head);
   if (script === undefined) return describe("unknown");

@@ -1,15 +1,17 @@
 /**
- * Builds what is not TypeScript: the preload library, once for each machine.
+ * Builds what is not TypeScript: the preload library and the launcher, once for each machine.
  *
- * `build_native.ts` writes `preload/options.h` and `preload/lib/MACHINE/libmptcpize.so`.
- * `build_native.ts --check` builds elsewhere and fails unless every byte is as committed.
+ * `build_native.ts` writes the generated headers, `preload/lib/MACHINE/libmptcpize.so` and
+ * `launcher/bin/MACHINE/mptcpize`. `build_native.ts --check` builds elsewhere and fails unless every
+ * byte is as committed.
  *
  * The compiler is pinned to one package of Debian 12, so that the bytes are the same everywhere.
  *
  * @module
  */
 
-import { inspectLibrary } from "./native/elf_checks.ts";
+import { inspectLauncher, inspectLibrary } from "./native/elf_checks.ts";
+import { renderNewEnvironmentHeader } from "./native/new_environment_header.ts";
 import { renderOptionsHeader } from "./native/options_header.ts";
 
 /** The one version of clang-14 and lld-14 that the committed files come from. */
@@ -22,11 +24,16 @@ const MACHINES = {
 type Machine = keyof typeof MACHINES;
 
 const ROOT = new URL("../", import.meta.url).pathname;
-const OPTIONS_HEADER = "preload/options.h";
 
-const FLAGS = [
-  // One translation unit that stands alone: no C library, no header but ours.
-  ..."-std=c11 -O2 -ffreestanding -fno-builtin -nostdlib -nostdlibinc -shared -fPIC".split(" "),
+/** Headers that are made from the tables of the TypeScript. */
+const HEADERS: Readonly<Record<string, () => string>> = {
+  "preload/options.h": renderOptionsHeader,
+  "launcher/new_environment.h": renderNewEnvironmentHeader,
+};
+
+const COMMON_FLAGS = [
+  // No C library, no header but ours.
+  ..."-std=c11 -O2 -ffreestanding -fno-builtin -nostdlib -nostdlibinc".split(" "),
   ..."-Wall -Wextra -Werror -Wconversion -Wno-sign-conversion".split(" "),
   // Nothing that would call into a runtime: no stack protector, no vector registers, no outlined atomics.
   ..."-fno-stack-protector -mgeneral-regs-only -fvisibility=hidden".split(" "),
@@ -35,10 +42,15 @@ const FLAGS = [
     " ",
   ),
   // As few pages and mappings as can be: each costs at every start of a program.
-  ..."-fuse-ld=lld -Wl,-z,now -Wl,-z,relro -Wl,-z,noseparate-code -Wl,--no-rosegment".split(" "),
-  ..."-Wl,--hash-style=gnu -Wl,--gc-sections -Wl,-soname,libmptcpize.so".split(" "),
+  ..."-fuse-ld=lld -Wl,-z,noseparate-code -Wl,--no-rosegment -Wl,--gc-sections".split(" "),
+];
+const LIBRARY_FLAGS = [
+  ..."-shared -fPIC -Wl,-z,now -Wl,-z,relro".split(" "),
+  ..."-Wl,--hash-style=gnu -Wl,-soname,libmptcpize.so".split(" "),
   "-Wl,--version-script=preload/exports.map",
 ];
+/** One segment that cannot be written, at a fixed address: nothing to relocate before it runs. */
+const LAUNCHER_FLAGS = "-static -fno-pic -fno-pie -ffunction-sections -Wl,-z,norelro".split(" ");
 const MACHINE_FLAGS: Readonly<Record<Machine, readonly string[]>> = {
   x86_64: ["-march=x86-64"],
   aarch64: ["-march=armv8-a", "-mno-outline-atomics"],
@@ -69,52 +81,86 @@ async function requireCompiler(): Promise<void> {
   }
 }
 
-async function buildLibrary(machine: Machine, file: string): Promise<void> {
+/** One kind of file that is built for each machine. */
+interface Product {
+  readonly path: (machine: Machine) => string;
+  readonly flags: readonly string[];
+  readonly sources: readonly string[];
+  readonly inspect: (file: Uint8Array<ArrayBuffer>) => string[];
+}
+
+const PRODUCTS: readonly Product[] = [
+  {
+    path: (machine) => `preload/lib/${machine}/libmptcpize.so`,
+    flags: LIBRARY_FLAGS,
+    sources: ["preload/socket.c"],
+    inspect: inspectLibrary,
+  },
+  {
+    path: (machine) => `launcher/bin/${machine}/mptcpize`,
+    flags: LAUNCHER_FLAGS,
+    sources: ["main", "program", "environment", "library", "hand_over", "text"]
+      .map((name) => `launcher/${name}.c`),
+    inspect: inspectLauncher,
+  },
+];
+
+async function buildProduct(product: Product, machine: Machine, file: string): Promise<void> {
   await run("clang-14", [
     `--target=${MACHINES[machine]}`,
     ...MACHINE_FLAGS[machine],
-    ...FLAGS,
+    ...COMMON_FLAGS,
+    ...product.flags,
     "-o",
     file,
-    "preload/socket.c",
+    ...product.sources,
   ]);
-  const faults = inspectLibrary(await Deno.readFile(file));
+  const faults = product.inspect(await Deno.readFile(file));
   if (faults.length > 0) {
-    throw new Error(`Cannot accept libmptcpize.so for ${machine}: ${faults.join("; ")}`);
+    throw new Error(`Cannot accept ${product.path(machine)}: ${faults.join("; ")}`);
   }
 }
 
-const libraryOf = (machine: string) => `preload/lib/${machine}/libmptcpize.so`;
+/** Each file that is to be built. */
+function* targets(): Generator<{ product: Product; machine: Machine; path: string }> {
+  for (const product of PRODUCTS) {
+    for (const machine of Object.keys(MACHINES) as Machine[]) {
+      yield { product, machine, path: product.path(machine) };
+    }
+  }
+}
 
 async function build(): Promise<void> {
-  await Deno.writeTextFile(ROOT + OPTIONS_HEADER, renderOptionsHeader());
-  for (const machine of Object.keys(MACHINES) as Machine[]) {
-    const file = ROOT + libraryOf(machine);
+  for (const [path, render] of Object.entries(HEADERS)) {
+    await Deno.writeTextFile(ROOT + path, render());
+  }
+  for (const { product, machine, path } of targets()) {
+    const file = ROOT + path;
     await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
-    await buildLibrary(machine, file);
+    await buildProduct(product, machine, file);
     // Readable for whoever the program becomes, writable for nobody else.
     await Deno.chmod(file, 0o755);
-    console.log(`${libraryOf(machine)}: ${(await Deno.stat(file)).size} bytes`);
+    console.log(`${path}: ${(await Deno.stat(file)).size} bytes`);
   }
 }
 
 async function check(): Promise<void> {
   const differing: string[] = [];
-  if (await Deno.readTextFile(ROOT + OPTIONS_HEADER) !== renderOptionsHeader()) {
-    differing.push(OPTIONS_HEADER);
+  for (const [path, render] of Object.entries(HEADERS)) {
+    if (await Deno.readTextFile(ROOT + path) !== render()) differing.push(path);
   }
   const folder = await Deno.makeTempDir({ prefix: "mptcpize-build-" });
   try {
-    for (const machine of Object.keys(MACHINES) as Machine[]) {
-      const file = `${folder}/${machine}.so`;
-      await buildLibrary(machine, file);
+    for (const { product, machine, path } of targets()) {
+      const file = `${folder}/built`;
+      await buildProduct(product, machine, file);
       const [fresh, committed] = await Promise.all(
-        [file, ROOT + libraryOf(machine)].map((name) => Deno.readFile(name)),
+        [file, ROOT + path].map((name) => Deno.readFile(name)),
       );
       if (
         fresh!.length !== committed!.length || fresh!.some((byte, at) => byte !== committed![at])
       ) {
-        differing.push(libraryOf(machine));
+        differing.push(path);
       }
     }
   } finally {

@@ -1,5 +1,5 @@
 /**
- * Proves that imports go down only: `cli → mod.ts → force → {preload program inspect …} → features →
+ * Proves that imports go down only: `cli → mod.ts → {force install} → {preload program inspect …} → features →
  * ffi → errors.ts`, from the module graph that Deno itself sees.
  *
  * @module
@@ -13,7 +13,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["ffi"],
   ["features"],
   ["preload", "program", "inspect", "bpf", "patch", "launcher", "systemd", "paths"],
-  ["force"],
+  ["force", "install"],
   ["mod.ts"],
   ["cli"],
 ];

@@ -8,7 +8,7 @@ import { exists, isProduct, listFiles, ROOT } from "./files.ts";
 import { renderTotals, runSuites, type Suite } from "./suites.ts";
 
 /** Folders of tests that start real programs or need more than a checkout. */
-const LADDER = ["tests/preload", "tests/e2e", "tests/apps"];
+const LADDER = ["tests/preload", "tests/launcher", "tests/install", "tests/e2e", "tests/apps"];
 const NOT_UNIT = [...LADDER, "tests/lab"];
 
 /** What a test opens it closes; but for the C library, which is opened before. */

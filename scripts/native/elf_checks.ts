@@ -1,5 +1,5 @@
 /**
- * What must hold of the preload library's file, read from the file itself.
+ * What must hold of the native files, read from the files themselves.
  *
  * @module
  */
@@ -71,5 +71,33 @@ export function inspectLibrary(file: Uint8Array<ArrayBuffer>): string[] {
     else if (!WANTED.includes(name)) faults.push(`it asks for ${name}`);
   }
   if (exported.sort().join() !== EXPORTED.join()) faults.push(`it exports ${exported.join(", ")}`);
+  return faults;
+}
+
+const PT_DYNAMIC = 2;
+const ET_EXEC = 2;
+
+/**
+ * The faults of a built launcher; none if it may be shipped.
+ *
+ * Layout: as in {@linkcode inspectLibrary}.
+ */
+export function inspectLauncher(file: Uint8Array<ArrayBuffer>): string[] {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const faults: string[] = [];
+  if (view.getUint16(16, true) !== ET_EXEC) faults.push("it has no fixed address");
+  const start = Number(view.getBigUint64(32, true));
+  const segments = Array.from({ length: view.getUint16(56, true) }, (_, index) => {
+    const at = start + index * view.getUint16(54, true);
+    return { type: view.getUint32(at, true), flags: view.getUint32(at + 4, true) };
+  });
+  if (segments.some(({ type }) => type === PT_INTERP || type === PT_DYNAMIC)) {
+    faults.push("it is not static");
+  }
+  const loads = segments.filter(({ type }) => type === PT_LOAD);
+  if (loads.length !== 1 || loads[0]!.flags !== 5) faults.push("it is more than one R-X segment");
+  if (segments.find(({ type }) => type === PT_GNU_STACK)?.flags !== 6) {
+    faults.push("its stack is executable");
+  }
   return faults;
 }

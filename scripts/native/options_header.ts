@@ -31,6 +31,7 @@ function renderOption(option: SocketOption): string {
     Object.assign(fields, {
       length: constant("LENGTH", rule.length),
       store: constant("STORE", rule.store ?? "same"),
+      late: option.late ? "1" : "0",
       readable: option.default === null ? "0" : "1",
       has_stand_in: rule.standsForDefault === undefined ? "0" : "1",
       stand_in: literal(rule.standsForDefault ?? 0),
@@ -63,7 +64,7 @@ enum option_store { STORE_SAME, STORE_BOOLEAN, STORE_ZERO, STORE_WINDOW };
 
 /* What each field says: options.ts. */
 struct option {
-    unsigned char level, number, kind, length, store, replay, readable, has_stand_in;
+    unsigned char level, number, kind, length, store, replay, late, readable, has_stand_in;
     int stand_in, initial, min, max, floor, ceiling, mask;
     char name[${longest + 1}]; /* in place: a pointer would need a relocation at each start */
 };

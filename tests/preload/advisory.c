@@ -1,6 +1,6 @@
 /*
- * Does the same to a forced socket and to a TCP socket that nobody forced, and prints each difference
- * in result, errno, value and length; then how many comparisons there were.
+ * Does the same to a forced socket and to a TCP socket that nobody forced, and prints each
+ * difference in result, errno, value and length; then how many comparisons there were.
  */
 #include "../../preload/options.h"
 #include "snippet.h"
@@ -26,31 +26,35 @@ static void compare(const char *state, const struct option *option, const char *
                     int length, struct outcome forced, struct outcome plain) {
     compared++;
     if (forced.result == plain.result && forced.error == plain.error &&
-        (forced.result < 0 ||
-         (forced.length == plain.length && memcmp(forced.bytes, plain.bytes, sizeof(plain.bytes)) == 0)))
+        (forced.result < 0 || (forced.length == plain.length &&
+                               memcmp(forced.bytes, plain.bytes, sizeof(plain.bytes)) == 0)))
         return;
     differences++;
-    printf("%s %s %s value %ld length %d: %d errno %d length %u bytes %02x%02x%02x%02x, TCP %d errno %d "
+    printf("%s %s %s value %ld length %d: %d errno %d length %u bytes %02x%02x%02x%02x, TCP %d "
+           "errno %d "
            "length %u bytes %02x%02x%02x%02x\n",
            state, option->name, what, value, length, forced.result, forced.error, forced.length,
-           forced.bytes[0], forced.bytes[1], forced.bytes[2], forced.bytes[3], plain.result, plain.error,
-           plain.length, plain.bytes[0], plain.bytes[1], plain.bytes[2], plain.bytes[3]);
+           forced.bytes[0], forced.bytes[1], forced.bytes[2], forced.bytes[3], plain.result,
+           plain.error, plain.length, plain.bytes[0], plain.bytes[1], plain.bytes[2],
+           plain.bytes[3]);
 }
 
-static void read_both(const char *state, const struct option *option, long value, int forced, int plain) {
+static void read_both(const char *state, const struct option *option, long value, int forced,
+                      int plain) {
     static const int lengths[] = {4, 0, 1, 2, 3, 5, 8, 12, -1};
     for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
         compare(state, option, "get", value, lengths[i], read_option(forced, option, lengths[i]),
                 read_option(plain, option, lengths[i]));
 }
 
-static int set_both(const char *state, const struct option *option, const void *at, long value, int length,
-                    int forced, int plain) {
+static int set_both(const char *state, const struct option *option, const void *at, long value,
+                    int length, int forced, int plain) {
     struct outcome outcomes[2] = {0};
     int sockets[2] = {forced, plain};
     for (int i = 0; i < 2; i++) {
         errno = 77;
-        outcomes[i].result = setsockopt(sockets[i], option->level, option->number, at, (socklen_t)length);
+        outcomes[i].result =
+            setsockopt(sockets[i], option->level, option->number, at, (socklen_t)length);
         outcomes[i].error = errno; /* on success too: it must stay untouched */
     }
     compare(state, option, "set", value, length, outcomes[0], outcomes[1]);
@@ -59,15 +63,28 @@ static int set_both(const char *state, const struct option *option, const void *
 
 /* Whether the kernel refuses it on this very socket, so that the answer is the library's. */
 static int is_refused(int fd, const struct option *option) {
-    int value = 1;
+    /* What comes late for MPTCP leaves its mark on the socket all the same: the mark of a fresh
+     * one. */
+    int value = !option->late;
     int result = kernel_set(fd, option->level, option->number, &value, sizeof(value));
-    return result < 0 && (errno == ENOPROTOOPT || errno == EOPNOTSUPP);
+    return result < 0 &&
+           (errno == ENOPROTOOPT || errno == EOPNOTSUPP || (errno == EINVAL && option->late));
 }
 
 static void compare_option(const char *state, const struct option *option, int forced, int plain) {
-    static const long values[] = {0, 1, -1, 2, 3, 5, 6, 64, 100, 120, 121, 127, 128, 255, 256, 1000, 1151,
-                                  1152, 1153, 65535, 5000000, 2147483647, -2, -2147483648, 0x100000001,
-                                  0x7fffffffffffffff};
+    static const long values[] = {0,           1,
+                                  -1,          2,
+                                  3,           5,
+                                  6,           64,
+                                  100,         120,
+                                  121,         127,
+                                  128,         255,
+                                  256,         1000,
+                                  1151,        1152,
+                                  1153,        65535,
+                                  5000000,     2147483647,
+                                  -2,          -2147483648,
+                                  0x100000001, 0x7fffffffffffffff};
     static const int lengths[] = {4, 0, 1, 2, 3, 5, 8};
     static const int invalid_lengths[] = {4, 0, 1, 8};
     for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
@@ -105,7 +122,8 @@ static void compare_all(int family) {
         char name[32];
         snprintf(name, sizeof(name), "%s %s", family == AF_INET ? "IPv4" : "IPv6", states[state]);
         int forced = socket(family, SOCK_STREAM, 0), plain = kernel_socket(family, IPPROTO_TCP);
-        int forced_peer = socket(family, SOCK_STREAM, 0), plain_peer = kernel_socket(family, IPPROTO_TCP);
+        int forced_peer = socket(family, SOCK_STREAM, 0),
+            plain_peer = kernel_socket(family, IPPROTO_TCP);
         if (protocol_of(forced) != IPPROTO_MPTCP || protocol_of(plain) != IPPROTO_TCP) {
             printf("not forced\n");
             exit(1);

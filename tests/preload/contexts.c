@@ -74,7 +74,8 @@ int main(int argc, char **argv) {
     } else if (strcmp(what, "inet") == 0) {
         /* fd 2 becomes one end of a connection: nothing but "payload" may come out of the other. */
         char got[4096] = "";
-        int listener = kernel_socket(AF_INET, IPPROTO_TCP), peer = kernel_socket(AF_INET, IPPROTO_TCP);
+        int listener = kernel_socket(AF_INET, IPPROTO_TCP),
+            peer = kernel_socket(AF_INET, IPPROTO_TCP);
         listen_on(listener, AF_INET);
         connect_to(peer, listener);
         dup2(accept(listener, NULL, NULL), 2);

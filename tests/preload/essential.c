@@ -36,7 +36,8 @@ static void try_each(int family) {
     static const struct {
         const void *value;
         socklen_t length;
-    } arguments[] = {{"\1\0\0\0", 4}, {"tls", 3}, {"\0\0\0\0\0\0\0\0", 8}, {"\377\377\377\377", 4}, {"", 0}};
+    } arguments[] = {
+        {"\1\0\0\0", 4}, {"tls", 3}, {"\0\0\0\0\0\0\0\0", 8}, {"\377\377\377\377", 4}, {"", 0}};
     for (int i = 0; i < OPTION_COUNT; i++) {
         const struct option *option = &options[i];
         if (option->kind != KIND_ESSENTIAL)
@@ -110,8 +111,10 @@ static void try_replay(int family) {
         for (unsigned i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
             if (before[i].only_ipv6 && family != AF_INET6)
                 continue;
-            int a = setsockopt(fd, before[i].level, before[i].name, before[i].value, before[i].length);
-            int b = kernel_set(plain, before[i].level, before[i].name, before[i].value, before[i].length);
+            int a =
+                setsockopt(fd, before[i].level, before[i].name, before[i].value, before[i].length);
+            int b = kernel_set(plain, before[i].level, before[i].name, before[i].value,
+                               before[i].length);
             expect(a == b, "set before", (long)i);
         }
         int lowest = dup(0); /* nothing may be left open */
@@ -142,7 +145,8 @@ static void try_replay(int family) {
 static void keeps(int fd, const char *what) {
     uint64_t cookie = cookie_of(fd);
     int result = set_int(fd, SOL_SOCKET, SO_ZEROCOPY_NUMBER, 1);
-    expect(result < 0 && errno == EOPNOTSUPP && protocol_of(fd) == IPPROTO_MPTCP && cookie_of(fd) == cookie,
+    expect(result < 0 && errno == EOPNOTSUPP && protocol_of(fd) == IPPROTO_MPTCP &&
+               cookie_of(fd) == cookie,
            what, result);
 }
 
@@ -199,7 +203,8 @@ static void try_works(void) {
     int timeout = 300;
     set_int(fd, IPPROTO_TCP, TCP_SYNCNT, 1);
     listen_on(listener, AF_INET);
-    expect(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0, "filter", fd);
+    expect(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0, "filter",
+           fd);
     struct timeval patience = {.tv_usec = timeout * 1000};
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     struct sockaddr_storage address;
@@ -207,14 +212,16 @@ static void try_works(void) {
     getsockname(listener, (struct sockaddr *)&address, &length);
     expect(connect(fd, (struct sockaddr *)&address, length) < 0, "the filter drops", fd);
 
-    int signed_listener = socket(AF_INET, SOCK_STREAM, 0), signed_fd = socket(AF_INET, SOCK_STREAM, 0);
+    int signed_listener = socket(AF_INET, SOCK_STREAM, 0),
+        signed_fd = socket(AF_INET, SOCK_STREAM, 0);
     memcpy(&key.tcpm_addr, loopback(AF_INET, &length), sizeof(struct sockaddr_in));
     int result = setsockopt(signed_listener, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
     if (result < 0 && kernel_set(kernel_socket(AF_INET, IPPROTO_TCP), IPPROTO_TCP, TCP_MD5SIG, &key,
                                  sizeof(key)) < 0)
         return; /* a kernel without CONFIG_TCP_MD5SIG */
     expect(result == 0, "TCP_MD5SIG of a listener", result);
-    expect(setsockopt(signed_fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key)) == 0, "TCP_MD5SIG", signed_fd);
+    expect(setsockopt(signed_fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key)) == 0, "TCP_MD5SIG",
+           signed_fd);
     listen_on(signed_listener, AF_INET);
     connect_to(signed_fd, signed_listener);
     expect(write(signed_fd, "x", 1) == 1, "signed write", signed_fd);
@@ -226,7 +233,8 @@ static void try_works(void) {
     setsockopt(stranger, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     length = sizeof(address);
     getsockname(signed_listener, (struct sockaddr *)&address, &length);
-    expect(connect(stranger, (struct sockaddr *)&address, length) < 0, "a stranger is kept out", stranger);
+    expect(connect(stranger, (struct sockaddr *)&address, length) < 0, "a stranger is kept out",
+           stranger);
 }
 
 int main(int argc, char **argv) {

@@ -1,4 +1,5 @@
-/* What the snippets share: the kernel is asked by syscall(2), past whatever overrides getsockopt(). */
+/* What the snippets share: the kernel is asked by syscall(2), past whatever overrides getsockopt().
+ */
 #ifndef SNIPPET_H
 #define SNIPPET_H
 
