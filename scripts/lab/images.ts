@@ -16,8 +16,8 @@ const BOOT_MODULES = ["crc32c_generic", "crc32c_cryptoapi", "virtio_pci", "virti
 export interface BootFiles {
   /** The kernel's image. */
   readonly vmlinuz: string;
-  /** Its first root. */
-  readonly initrd: string;
+  /** The modules that its first root loads, in order, unpacked. */
+  readonly bootModules: string;
   /** A disk with its modules. */
   readonly modules: string;
 }
@@ -70,26 +70,33 @@ async function readModule(path: string): Promise<Uint8Array<ArrayBuffer>> {
   return stdout;
 }
 
-async function makeInitrd(modules: string, image: string): Promise<void> {
-  const order = orderModules(await Deno.readTextFile(`${modules}/modules.dep`), BOOT_MODULES);
+/** Makes the first root of a kernel: it loads the modules that disks need, and mounts them. */
+export async function makeInitrd(files: BootFiles, image: string): Promise<void> {
   const entries: CpioEntry[] = ["bin", "dev", "proc", "sys", "root", "modules"]
     .map((name) => ({ name, mode: 0o040755 }));
-  const file = (name: string, data: Uint8Array<ArrayBuffer>) =>
-    entries.push({ name, mode: 0o100755, data });
-  file("init", await Deno.readFile(new URL("tests/lab/init", ROOT)));
-  file("bin/busybox", await Deno.readFile("/bin/busybox"));
-  for (const [index, path] of order.entries()) {
-    const name = `modules/${String(index).padStart(2, "0")}.ko`;
-    file(name, await readModule(`${modules}/${path}`));
+  const file = async (name: string, from: string | URL) =>
+    entries.push({ name, mode: 0o100755, data: await Deno.readFile(from) });
+  await file("init", new URL("tests/lab/init", ROOT));
+  await file("bin/busybox", "/bin/busybox");
+  for (const { name } of Deno.readDirSync(files.bootModules)) {
+    await file(`modules/${name}`, `${files.bootModules}/${name}`);
   }
   await Deno.writeFile(image, await encodeCpio(entries));
+}
+
+async function unpackBootModules(modules: string, folder: string): Promise<void> {
+  const order = orderModules(await Deno.readTextFile(`${modules}/modules.dep`), BOOT_MODULES);
+  Deno.mkdirSync(folder);
+  for (const [index, path] of order.entries()) {
+    const name = `${String(index).padStart(2, "0")}.ko`;
+    await Deno.writeFile(`${folder}/${name}`, await readModule(`${modules}/${path}`));
+  }
 }
 
 /** What boots a kernel; fetched and made on the first call. */
 export async function bootFiles(name: string, kernel: Kernel): Promise<BootFiles> {
   const { suite, packages } = kernel;
-  const init = await Deno.readTextFile(new URL("tests/lab/init", ROOT));
-  const recipe = { suite, packages, init, BOOT_MODULES };
+  const recipe = { suite, packages, BOOT_MODULES };
   const folder = await cached(`linux_${name}`, recipe, async (folder) => {
     const tree = `${folder}/tree`;
     await unpackPackages(suite, packages, tree);
@@ -102,13 +109,13 @@ export async function bootFiles(name: string, kernel: Kernel): Promise<BootFiles
     const inside = `${modules}/vmlinuz`;
     const vmlinuz = (await exists(inside)) ? inside : `${tree}/boot/vmlinuz-${version}`;
     await Deno.rename(vmlinuz, `${folder}/vmlinuz`);
-    await makeInitrd(modules, `${folder}/initrd`);
+    await unpackBootModules(modules, `${folder}/boot`);
     await makeDisk(`${base}/lib/modules`, `${folder}/modules.img`, "512M");
     await Deno.remove(tree, { recursive: true });
   });
   return {
     vmlinuz: `${folder}/vmlinuz`,
-    initrd: `${folder}/initrd`,
+    bootModules: `${folder}/boot`,
     modules: `${folder}/modules.img`,
   };
 }

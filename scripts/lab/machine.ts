@@ -6,7 +6,7 @@
 
 import { qemuCommand } from "../qemu.ts";
 import type { Job, Result } from "./guest.ts";
-import { type BootFiles, makeCheckoutDisk } from "./images.ts";
+import { type BootFiles, makeCheckoutDisk, makeInitrd } from "./images.ts";
 import { run } from "./recipe.ts";
 
 /** A boot and all suites took 1 to 3 minutes; with other work beside, up to four times that. */
@@ -28,7 +28,7 @@ function command(
 ): [string, ...string[]] {
   return qemuCommand({
     kernel: files.vmlinuz,
-    initrd: files.initrd,
+    initrd: `${folder}/initrd`,
     memory: MEMORY_MIB,
     append: `net.ifnames=0 systemd.show_status=0 ${append}`,
     devices: [
@@ -41,7 +41,8 @@ function command(
   });
 }
 
-async function prepare(folder: string, job: Job): Promise<void> {
+async function prepare(files: BootFiles, folder: string, job: Job): Promise<void> {
+  await makeInitrd(files, `${folder}/initrd`);
   await makeCheckoutDisk(job, `${folder}/checkout.img`);
   Deno.writeFileSync(`${folder}/results.img`, new Uint8Array());
   Deno.truncateSync(`${folder}/results.img`, RESULTS_BYTES);
@@ -69,7 +70,7 @@ export function runSuites(
   results: string,
 ): Promise<Result | undefined> {
   return inFolder(async (folder) => {
-    await prepare(folder, job);
+    await prepare(files, folder, job);
     await Deno.remove(results, { recursive: true }).catch(() => {});
     Deno.mkdirSync(results, { recursive: true });
     const serial = ["-serial", `file:${results}/console.txt`, "-serial", "stdio"];
@@ -100,7 +101,7 @@ export function runSuites(
 /** Gives a root shell in the lab on this terminal, until it is left. */
 export function openShell(files: BootFiles, root: string, job: Job): Promise<number> {
   return inFolder(async (folder) => {
-    await prepare(folder, job);
+    await prepare(files, folder, job);
     const [program, ...args] = command(files, root, folder, "lab.shell", ["-serial", "mon:stdio"]);
     const { code } = await new Deno.Command(program, {
       args,
