@@ -26,8 +26,8 @@ export interface Recipe {
     readonly packages: readonly string[];
     readonly lacks: Readonly<Record<string, string>>;
   };
-  /** The suites that run in the lab, in order: what `deno test` is given, by folder. */
-  readonly suites: Readonly<Record<string, readonly string[]>>;
+  /** The files and folders of tests that run in the lab. */
+  readonly tests: readonly string[];
   /** The kernels by name, the oldest first. */
   readonly kernels: Readonly<Record<string, Kernel>>;
 }
