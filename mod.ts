@@ -3,6 +3,9 @@
  *
  * - {@linkcode planCommand} and {@linkcode startCommand}: force a command.
  * - {@linkcode explainCommand} and {@linkcode readProgram}: what a program is, and which method reaches it.
+ * - {@linkcode listSockets}: which sockets are MPTCP, whose they are, and why the others are not.
+ * - {@linkcode probeServer}: whether a server, across the network between, speaks MPTCP.
+ * - {@linkcode diagnose}: what this machine can do with MPTCP, and what mends it.
  * - {@linkcode readProcessSockets}: the kernel's answer for each socket of a process.
  * - {@linkcode planInstall} and {@linkcode applyInstall}: put mptcpize onto a machine, and take it away.
  * - {@linkcode probeMptcp}: whether the kernel makes MPTCP sockets here.
@@ -47,3 +50,4 @@ export {
   parseNulTerminated,
 } from "./preload/mod.ts";
 export * from "./program/mod.ts";
+export * from "./proof/mod.ts";

@@ -96,17 +96,71 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "sockets",
     operands: "",
-    summary: "List the TCP sockets of a process: MPTCP, fallen back, or TCP",
+    summary: "List TCP sockets: MPTCP, fallen back and why, or TCP and why",
     description: [
-      "Asks the kernel about each socket (MPTCP_INFO and its subflows). Needs the right to trace the " +
-      "process: the same user, or root.",
+      "Asks the kernel about each socket in scope, by its list of sockets (sock_diag) and, where their " +
+      "process may be traced, by a copy of the descriptor (MPTCP_INFO). An MPTCP connection is shown with its " +
+      "subflows; one that is not, with the reason and what it rests on. Where several reasons fit, the most " +
+      "likely comes first.",
+      "As an ordinary user it shows what it may, and says what it could not see. TIME_WAIT is no socket any " +
+      "more, and is left out.",
     ],
     flags: [
-      { name: "pid", short: "p", value: "PID", help: "the process" },
+      { name: "pid", short: "p", value: "PID", help: "those that a process holds" },
+      {
+        name: "cgroup",
+        value: "PATH",
+        help: "those made in a cgroup (v2) or below it, such as /system.slice/nginx.service",
+      },
+      { name: "all", short: "a", help: "those of this network namespace" },
+      { name: "listen", short: "l", help: "listeners only" },
+      {
+        name: "watch",
+        short: "w",
+        help: "refresh in place each second until ^C; with --json, one document a line",
+      },
       JSON_OUTPUT,
       HELP,
     ],
-    examples: [["mptcpize sockets --pid 1234", "each socket with its subflows"]],
+    examples: [
+      ["mptcpize sockets --pid 1234", "each socket of a process, with its subflows"],
+      ["mptcpize sockets --all --listen", "which servers here take MPTCP"],
+      ["mptcpize sockets --all --watch", "what goes on"],
+    ],
+  },
+  {
+    name: "probe",
+    operands: "HOST[:PORT]",
+    summary: "Tell whether a server, across this network, speaks MPTCP",
+    description: [
+      "Connects with TCP and with MPTCP, over IPv4 and over IPv6, sends nothing but the end of the stream, and " +
+      "tells a server without MPTCP from a network that drops or removes it. The port is 443 if none is given.",
+      "A SYN with MPTCP that gets no answer is given up before the kernel would stop asking for MPTCP.",
+      "Exit status: 0 if it speaks MPTCP wherever it can be reached, 1 if not.",
+    ],
+    flags: [
+      { name: "timeout", short: "t", value: "SECONDS", help: "for one connection; 5 by default" },
+      JSON_OUTPUT,
+      HELP,
+    ],
+    examples: [
+      ["mptcpize probe example.org", "port 443"],
+      ["mptcpize probe [2001:db8::1]:80", "an IPv6 address with a port"],
+      ["mptcpize probe -t 1 host && echo yes", "in a script"],
+    ],
+  },
+  {
+    name: "doctor",
+    operands: "",
+    summary: "Tell what this machine can do with MPTCP, and what mends it",
+    description: [
+      "Tries sockets, the preload library on a real program, and a connection over loopback; reads settings, " +
+      "endpoints, limits, routes and counters of this network namespace. Each trouble comes with one command " +
+      "that mends it; none is run.",
+      "Exit status: 0 if MPTCP can be used here, 1 if not.",
+    ],
+    flags: [JSON_OUTPUT, HELP],
+    examples: [["mptcpize doctor", "one screen"]],
   },
   {
     name: "demo",

@@ -22,7 +22,7 @@ import {
   serverPlayers,
 } from "./demo_players.ts";
 import { bytesText, painter, shellWord, wrap } from "./render.ts";
-import { socketsText, VERDICT_WORDS } from "./sockets.ts";
+import { socketsText, VERDICT_WORDS } from "./sockets_text.ts";
 
 /** Large enough that a paused reader leaves both ends connected, whatever the buffers hold. */
 const TRANSFER_BYTES = 48_000_000;

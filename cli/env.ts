@@ -21,6 +21,14 @@ export interface Env {
   readonly columns: number | undefined;
   /** Whether stdout may have colour. */
   readonly color: boolean;
+  /** The terminal behind stdout as it is now; undefined when stdout is none. */
+  size(): { readonly columns: number; readonly rows: number } | undefined;
+  /** Calls back on a signal, in place of what it would do. */
+  onSignal(signal: Deno.Signal, handler: () => void): void;
+  /** Ends {@linkcode Env.onSignal}. */
+  offSignal(signal: Deno.Signal, handler: () => void): void;
+  /** Stops this process as ^Z would, until it is continued. */
+  stop(): void;
   /** Writes data. */
   out(text: string): void;
   /** Writes all else. */
@@ -129,6 +137,10 @@ export function readEnv(): Env {
     ...start,
     columns: terminal ? Deno.consoleSize().columns : undefined,
     color: terminal && !Deno.noColor,
+    size: () => terminal ? Deno.consoleSize() : undefined,
+    onSignal: (signal, handler) => Deno.addSignalListener(signal, handler),
+    offSignal: (signal, handler) => Deno.removeSignalListener(signal, handler),
+    stop: () => Deno.kill(Deno.pid, "SIGSTOP"),
     out: (text) => write(Deno.stdout, text),
     err: (text) => write(Deno.stderr, text),
   };

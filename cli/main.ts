@@ -10,10 +10,12 @@ import { completions } from "./completions.ts";
 import { demo } from "./demo.ts";
 import { ClosedPipe, type Env } from "./env.ts";
 import { exitStatus } from "./exit_code.ts";
+import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
 import { nearest, parseFlags } from "./flags.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { install, uninstall } from "./install.ts";
+import { probe } from "./probe.ts";
 import { shellWord } from "./render.ts";
 import { run } from "./run.ts";
 import { sockets } from "./sockets.ts";
@@ -34,6 +36,8 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
       return 0;
     case "explain":
       return await explain(env, flags, env.wordBytes.slice(operandsAt)) ? 0 : 1;
+    case "probe":
+      return await probe(env, flags, operands) ? 0 : 1;
     case "completions":
       completions(env, operands);
       return 0;
@@ -46,8 +50,9 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
   }
   switch (command.name) {
     case "sockets":
-      sockets(env, flags);
-      return 0;
+      return await sockets(env, flags);
+    case "doctor":
+      return await doctor(env, flags) ? 0 : 1;
     case "install":
       await install(env, flags);
       return 0;

@@ -4,4 +4,4 @@
  * @module
  */
 
-export { type Feature, probeMptcp } from "./mptcp.ts";
+export { type Feature, probeMptcp, probeMptcpOver } from "./mptcp.ts";

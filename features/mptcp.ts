@@ -63,18 +63,20 @@ function refusal(errno: number, code: string): Feature {
   }
 }
 
+/** Tries an MPTCP socket over one address family. */
+export function probeMptcpOver(family: "IPv4" | "IPv6"): Feature {
+  const domain = family === "IPv4" ? AF_INET : AF_INET6;
+  try {
+    using _socket = openSocket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+    return { state: "yes" };
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    return refusal(error.errno, error.code);
+  }
+}
+
 /** Tries an MPTCP socket over IPv4, then over IPv6 where the machine has no IPv4. */
 export function probeMptcp(): Feature {
-  let answer: Feature = { state: "unknown", cause: "no address family could be tried" };
-  for (const domain of [AF_INET, AF_INET6]) {
-    try {
-      using _socket = openSocket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
-      return { state: "yes" };
-    } catch (error) {
-      if (!(error instanceof SyscallError)) throw error;
-      answer = refusal(error.errno, error.code);
-      if (answer.state === "no") return answer;
-    }
-  }
-  return answer;
+  const answer = probeMptcpOver("IPv4");
+  return answer.state === "unknown" ? probeMptcpOver("IPv6") : answer;
 }

@@ -27,6 +27,21 @@ export function openSocket(domain: number, type: number, protocol: number): Fd {
   return new Fd(call("open a socket", "socket", domain, type, protocol));
 }
 
+/** Where a symbolic link leads, in bytes of a buffer that the next call writes anew; `errno` tells why not. */
+export function readLink(
+  path: Uint8Array<ArrayBuffer>,
+): CallResult & { readonly target: Uint8Array } {
+  const result = tryCall("readlink", path, linkBuffer, BigInt(linkBuffer.length));
+  return { ...result, target: linkBuffer.subarray(0, Math.max(0, result.value)) };
+}
+
+const linkBuffer = new Uint8Array(256);
+
+/** The number of a network interface; undefined for one that is not there. */
+export function interfaceIndex(name: string): number | undefined {
+  return tryCall("if_nametoindex", cString(name)).value || undefined;
+}
+
 /** Where a buffer lies in memory, for structures that hold pointers; the caller keeps it alive. */
 export function addressOf(buffer: Uint8Array<ArrayBuffer>): bigint {
   return Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));

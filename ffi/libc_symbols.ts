@@ -17,10 +17,36 @@ const SYMBOLS = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   /** `int getpeername(int fd, struct sockaddr *address, socklen_t *length)` */
   getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  /** `int bind(int fd, const struct sockaddr *address, socklen_t length)` */
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  /** `int listen(int fd, int backlog)` */
+  listen: { parameters: ["i32", "i32"], result: "i32" },
+  /** `int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)` */
+  accept4: { parameters: ["i32", "pointer", "pointer", "i32"], result: "i32" },
+  /** `int connect(int fd, const struct sockaddr *address, socklen_t length)` */
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  /** `int shutdown(int fd, int how)` */
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  /** `int poll(struct pollfd *fds, nfds_t count, int timeout)` */
+  poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
+  /** `ssize_t send(int fd, const void *data, size_t length, int flags)` */
+  send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  /** `ssize_t recv(int fd, void *data, size_t length, int flags)` */
+  recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  /** `int setsockopt(int fd, int level, int name, const void *value, socklen_t length)` */
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  /** `int open(const char *path, int flags, ...)`, without O_CREAT */
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  /** `unsigned if_nametoindex(const char *name)`; 0 for no such interface. */
+  if_nametoindex: { parameters: ["buffer"], result: "u32" },
+  /** `int setns(int fd, int type)` */
+  setns: { parameters: ["i32", "i32"], result: "i32" },
   /** `int close(int fd)` */
   close: { parameters: ["i32"], result: "i32" },
   /** `int access(const char *path, int mode)` */
   access: { parameters: ["buffer", "i32"], result: "i32" },
+  /** `ssize_t readlink(const char *path, char *target, size_t size)` */
+  readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
   /** `ssize_t getxattr(const char *path, const char *name, void *value, size_t size)` */
   getxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
   /** `int execve(const char *path, char *const argv[], char *const envp[])` */

@@ -4,11 +4,55 @@
  * @module
  */
 
+export {
+  countCauses,
+  type CountedCause,
+  type FallbackCause,
+  growth,
+  type MptcpCounters,
+  parseCounters,
+  readMptcpCounters,
+  readPassiveOpens,
+} from "./counters.ts";
 export type { Subflow } from "./full_info.ts";
 export type { MptcpInfo } from "./mptcp_info.ts";
-export { type ProcessSockets, readProcessSockets, type StreamSocket } from "./process_sockets.ts";
-export type { SocketAddress } from "./socket_address.ts";
-export { readMptcpInfo, type SocketFacts } from "./stream_socket.ts";
+export {
+  type Announcement,
+  Announcements,
+  type Endpoint,
+  type EndpointFlag,
+  type Limits,
+  type PathManager,
+  readPathManager,
+} from "./path_manager.ts";
+export {
+  type ProcessSockets,
+  readProcessSockets,
+  readSocketsOf,
+  type StreamSocket,
+} from "./process_sockets.ts";
+export { findRoute, type RouteQuestion } from "./route.ts";
+export {
+  type DiagScope,
+  type DiagSocket,
+  type DiagSockets,
+  type DiagSubflow,
+  readDiagSockets,
+} from "./sock_diag.ts";
+export { encodeSocketAddress, parseSocketAddress, type SocketAddress } from "./socket_address.ts";
+export {
+  listProcesses,
+  readCommand,
+  readSocketOwners,
+  type SocketOwner,
+  type SocketOwners,
+} from "./socket_owners.ts";
+export {
+  readAcknowledged,
+  readMptcpInfo,
+  readStreamSocket,
+  type SocketFacts,
+} from "./stream_socket.ts";
 export type { SubflowAddresses } from "./subflow_addresses.ts";
 export type { TcpInfo } from "./tcp_info.ts";
 export type { Verdict } from "./verdict.ts";

@@ -214,6 +214,15 @@ export function readProcessSockets(pid: number): ProcessSockets {
   } catch (error) {
     throw procError(pid, error);
   }
+  return { pid, command, ...askSockets(pid, pidfd, inodes) };
+}
+
+/** Asks sockets of a process through copies of their descriptors. */
+function askSockets(
+  pid: number,
+  pidfd: Fd,
+  inodes: ReadonlyMap<number, readonly number[]>,
+): Pick<ProcessSockets, "sockets" | "unseen"> {
   const sockets: StreamSocket[] = [];
   let unseen = 0;
   let taken = false;
@@ -230,5 +239,23 @@ export function readProcessSockets(pid: number): ProcessSockets {
     const fd = fds[0];
     if (facts && fd !== undefined) sockets.push({ fd, fds, inode, ...facts });
   }
-  return { pid, command, sockets, unseen };
+  return { sockets, unseen };
+}
+
+/**
+ * Reads what the kernel says about some sockets of a process, as {@linkcode readProcessSockets} does about
+ * all of them.
+ *
+ * @param inodes the sockets, with their descriptors, as they were listed
+ * @throws {NotFoundError} when there is no such process
+ * @throws {NotPermittedError} when the process may not be traced
+ * @throws {NotSupportedError} when the kernel is older than 5.6
+ * @throws {SyscallError} when this process is out of descriptors or memory
+ */
+export function readSocketsOf(
+  pid: number,
+  inodes: ReadonlyMap<number, readonly number[]>,
+): Pick<ProcessSockets, "sockets" | "unseen"> {
+  using pidfd = openProcess(pid);
+  return askSockets(pid, pidfd, inodes);
 }

@@ -36,7 +36,8 @@ function renderGroups(groups: readonly number[]): string {
   return `${hex.slice(0, start).join(":")}::${hex.slice(start + length).join(":")}`;
 }
 
-function renderIpv6(bytes: Uint8Array): string {
+/** An IPv6 address as RFC 5952 writes it, an IPv4-mapped one with its IPv4 part. */
+export function renderIpv6(bytes: Uint8Array): string {
   const groups = Array.from(
     { length: 8 },
     (_, index) => (bytes[2 * index] ?? 0) << 8 | (bytes[2 * index + 1] ?? 0),
@@ -64,4 +65,37 @@ export function parseSocketAddress(bytes: Uint8Array): SocketAddress | undefined
   if (family !== AF_INET6 || bytes.length < 28) return undefined;
   const scope = view.u32(24);
   return { address: renderIpv6(bytes.subarray(8, 24)) + (scope ? `%${scope}` : ""), port };
+}
+
+/** The groups of a part of an IPv6 address: hexadecimal, or at its end the dotted form of IPv4. */
+function parseGroups(text: string): number[] {
+  return text === "" ? [] : text.split(":").flatMap((group) => {
+    if (!group.includes(".")) return [parseInt(group, 16)];
+    const [a = 0, b = 0, c = 0, d = 0] = group.split(".").map(Number);
+    return [a << 8 | b, c << 8 | d];
+  });
+}
+
+/**
+ * Encodes a socket address, of which the text is known to be an address: `struct sockaddr_in` or
+ * `sockaddr_in6`, as {@linkcode parseSocketAddress} reads them.
+ */
+export function encodeSocketAddress({ address, port }: SocketAddress): Uint8Array<ArrayBuffer> {
+  const isV6 = address.includes(":");
+  const bytes = new Uint8Array(isV6 ? 28 : 16);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, isV6 ? AF_INET6 : AF_INET, true);
+  view.setUint16(2, port);
+  if (!isV6) {
+    bytes.set(address.split(".").map(Number), 4);
+    return bytes;
+  }
+  const [text = "", scope = "0"] = address.split("%");
+  const [head = "", tail] = text.split("::");
+  const front = parseGroups(head);
+  const back = tail === undefined ? [] : parseGroups(tail);
+  front.forEach((group, index) => view.setUint16(8 + 2 * index, group));
+  back.forEach((group, index) => view.setUint16(24 - 2 * back.length + 2 * index, group));
+  view.setUint32(24, Number(scope), true);
+  return bytes;
 }

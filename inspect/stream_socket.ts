@@ -20,6 +20,7 @@ import {
   SUBFLOW_ADDRESSES_SIZE,
   type SubflowArray,
 } from "./subflow_addresses.ts";
+import { StructView } from "./struct_view.ts";
 import { parseTcpInfo, TCP_INFO_SIZE } from "./tcp_info.ts";
 import {
   IPPROTO_MPTCP,
@@ -101,6 +102,16 @@ export function readMptcpInfo(fd: number): MptcpInfo | undefined {
   if (errno === 0) return parseMptcpInfo(bytes);
   if (errno === Errno.EOPNOTSUPP || errno === Errno.ENOPROTOOPT) return undefined;
   throw syscallError(`read MPTCP_INFO of descriptor ${fd}`, "getsockopt", errno);
+}
+
+/**
+ * Reads how far the peer has acknowledged, at the level of MPTCP; undefined for a socket that is not MPTCP,
+ * or no more. It begins at a random number: only that it moves says something.
+ *
+ * Source: `mptcpi_snd_una`, a u64 at 24 of `struct mptcp_info`, include/uapi/linux/mptcp.h @ v7.2.
+ */
+export function readAcknowledged(fd: number): bigint | undefined {
+  return new StructView(askMptcpInfo(fd).bytes).u64(24);
 }
 
 /** Subflows by MPTCP_FULL_INFO; undefined where the kernel refuses it (Linux < 6.5). */

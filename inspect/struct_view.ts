@@ -39,6 +39,11 @@ export class StructView {
     return this.#has(offset, 8) ? Number(this.#view.getBigUint64(offset, true)) : undefined;
   }
 
+  /** An unsigned 64-bit number, exact. */
+  u64(offset: number): bigint | undefined {
+    return this.#has(offset, 8) ? this.#view.getBigUint64(offset, true) : undefined;
+  }
+
   #has(offset: number, size: number): boolean {
     return offset + size <= this.#view.byteLength;
   }

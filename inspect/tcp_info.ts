@@ -9,8 +9,8 @@ import { StructView } from "./struct_view.ts";
 /** How many bytes of the structure are asked for: up to the last field that is decoded. */
 export const TCP_INFO_SIZE = 208;
 
-/** Source: include/net/tcp_states.h @ v6.12; 0 is no state. */
-const STATES = [
+/** The names of the states by number. Source: include/net/tcp_states.h @ v6.12; 0 is no state. */
+export const STATES = [
   undefined,
   "ESTABLISHED",
   "SYN_SENT",

@@ -2,13 +2,14 @@
  * Captures what kernels answer about MPTCP sockets, in bytes, into inspect/testdata/.
  *
  * `deno run -A scripts/capture_info.ts` asks the kernel of this machine, in a network namespace;
- * `deno run -A scripts/capture_info.ts VMLINUZ…` boots kernels in software emulation, with
- * inspect/testdata/capture.c as their init. `deno task lab --kernels` says where the lab keeps some.
+ * `deno run -A scripts/capture_info.ts VMLINUZ[=MODULES]…` boots kernels in software emulation, with
+ * inspect/testdata/capture.c as their init; MODULES is a folder such as `lib/modules/6.12.95-amd64`, for
+ * kernels whose lists of sockets are modules. `deno task lab --kernels` says where some kernels lie.
  *
  * Needs: gcc with a static C library; root (unshare) or qemu-system-x86_64.
  */
 
-import { encodeCpio } from "./cpio.ts";
+import { type CpioEntry, encodeCpio } from "./cpio.ts";
 import { qemuCommand } from "./qemu.ts";
 
 const TESTDATA = new URL("../inspect/testdata/", import.meta.url).pathname;
@@ -27,14 +28,34 @@ async function run(command: string, ...args: string[]): Promise<string> {
   return text.decode(stdout);
 }
 
+/** The modules that list sockets, of the folder of a kernel's modules; a kernel may have them built in. */
+async function readModules(folder: string): Promise<CpioEntry[]> {
+  const entries: CpioEntry[] = [];
+  for (const name of ["ipv4/inet_diag", "ipv4/tcp_diag", "mptcp/mptcp_diag"]) {
+    const path = `${folder}/kernel/net/${name}.ko`;
+    const { stdout, success } = await new Deno.Command("sh", {
+      args: ["-c", 'cat "$0" 2>/dev/null || xz -dc "$0.xz"', path],
+    }).output();
+    if (!success) throw new Error(`${path} is not there, nor with .xz`);
+    entries.push({ name: name.replace(/.*\//, "") + ".ko", mode: 0o100644, data: stdout });
+  }
+  return entries;
+}
+
 async function boot(
   kernel: string,
   folder: string,
   init: Uint8Array<ArrayBuffer>,
 ): Promise<string> {
   const initrd = `${folder}/initrd`;
-  Deno.writeFileSync(initrd, await encodeCpio([{ name: "init", mode: 0o100755, data: init }]));
-  return await run(...qemuCommand({ kernel, initrd, memory: 512, devices: ["-serial", "stdio"] }));
+  const [image = "", modules] = kernel.split("=");
+  const entries: CpioEntry[] = [
+    { name: "init", mode: 0o100755, data: init },
+    ...modules === undefined ? [] : await readModules(modules),
+  ];
+  Deno.writeFileSync(initrd, await encodeCpio(entries));
+  const devices = ["-serial", "stdio"];
+  return await run(...qemuCommand({ kernel: image, initrd, memory: 512, devices }));
 }
 
 interface Capture {
@@ -42,6 +63,8 @@ interface Capture {
   readonly version: string;
   readonly machine: string;
   readonly sockets: unknown;
+  readonly netlink: unknown;
+  readonly counters: unknown;
 }
 
 /** The JSON object among what else a console shows. */
@@ -60,14 +83,17 @@ try {
     ? [() => run("unshare", "-n", program)]
     : Deno.args.map((kernel) => () => boot(kernel, folder, Deno.readFileSync(program)));
   for (const output of outputs) {
-    const { release, version, machine, sockets } = extract(await output());
+    const { release, version, machine, sockets, netlink, counters } = extract(await output());
     // Debian's package version names the source exactly; else the numbers, without what a builder
     // of kernels appends.
     const debian = /Debian (\S+)/.exec(version)?.[1];
     const kernel = debian ? `Debian ${debian}` : /^[\d.]+/.exec(release)?.[0] ?? release;
     const short = /^\d+\.\d+/.exec(release)?.[0] ?? release;
     const path = `${TESTDATA}linux_${short}.json`;
-    Deno.writeTextFileSync(path, JSON.stringify({ kernel, machine, sockets }, null, 2) + "\n");
+    Deno.writeTextFileSync(
+      path,
+      JSON.stringify({ kernel, machine, sockets, netlink, counters }, null, 2) + "\n",
+    );
     await Deno.stdout.write(encoder.encode(`${path}: ${kernel} ${machine}\n`));
   }
 } finally {

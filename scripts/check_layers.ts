@@ -1,5 +1,5 @@
 /**
- * Proves that imports go down only: `cli → mod.ts → {force install} → {preload program inspect …} → features →
+ * Proves that imports go down only: `cli → mod.ts → {proof install} → force → {preload program inspect …} → features →
  * ffi → errors.ts`, from the module graph that Deno itself sees.
  *
  * @module
@@ -13,7 +13,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ["ffi"],
   ["features"],
   ["preload", "program", "inspect", "bpf", "patch", "launcher", "systemd", "paths"],
-  ["force", "install"],
+  ["force"],
+  ["proof", "install"],
   ["mod.ts"],
   ["cli"],
 ];

@@ -9,7 +9,7 @@ import { exists, listFiles, ROOT } from "./files.ts";
 /** Words that the glossary rules out, with what to say instead. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bhijack/i, "say `force`"],
-  [/\bhook(s|ed|ing)?\b/i, "say `override`, or name the kernel function"],
+  [/\bhook(s|ed|ing)?\b(?! forward priority)/i, "say `override`, or name the kernel function"],
   [/\b(TODO|FIXME)\b/, "open an issue, or do it"],
   [/\bDeno\.test\.(only|ignore)\b|\bonly: true\b/, "a skip goes through `skipUnless`"],
 ];

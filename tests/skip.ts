@@ -18,6 +18,7 @@ export interface Skip {
 const REMEDIES: Readonly<Record<string, string>> = {
   "root": "run the tests as root",
   "network namespaces": "run the tests as root, where unshare(CLONE_NEWNET) is permitted",
+  "cgroup v2": "run the tests as root, where /sys/fs/cgroup, or unified in it, is cgroup2",
   "MPTCP": "a kernel with CONFIG_MPTCP, and sysctl net.mptcp.enabled=1",
   "native library": "build it: `deno task build`",
 };

@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <net/if.h>
@@ -15,8 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -253,6 +257,8 @@ static int request(int fd, struct message *message, void *answer, size_t size) {
     return length;
 }
 
+static int path_manager; /* the number of the family mptcp_pm */
+
 /* Adds 127.0.0.2 as an endpoint, so that an IPv4 connection gets a second subflow. */
 static void add_endpoint(void) {
     char answer[4096];
@@ -270,6 +276,7 @@ static void add_endpoint(void) {
             family = *(uint16_t *)((char *)attribute + NLA_HDRLEN);
         offset += NLA_ALIGN(attribute->nla_len);
     }
+    path_manager = family;
     close(fd);
     fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC);
 
@@ -298,9 +305,127 @@ static void add_endpoint(void) {
     close(fd);
 }
 
+/* ---- lists ---- */
+
+/* Prints the datagrams of an answer, up to its end. */
+static void print_answer(const char *name, int protocol, void *message, uint32_t length, int dump) {
+    static const char *outer = "";
+    static unsigned char datagram[1 << 16];
+    struct nlmsghdr *header = message;
+    int fd = socket(AF_NETLINK, SOCK_RAW, protocol), done = 0;
+    header->nlmsg_len = length;
+    header->nlmsg_flags = NLM_F_REQUEST | (dump ? NLM_F_DUMP : NLM_F_ACK);
+    header->nlmsg_seq = 7;
+    if (fd < 0 || send(fd, message, length, 0) < 0)
+        die("netlink");
+    printf("%s\n    \"%s\": [", outer, name);
+    outer = ",";
+    for (const char *inner = ""; !done; inner = ", ") {
+        int received = recv(fd, datagram, sizeof(datagram), 0);
+        if (received < 0)
+            die("netlink recv");
+        for (int at = 0; at + NLMSG_HDRLEN <= received;) {
+            struct nlmsghdr *part = (void *)(datagram + at);
+            /* The port of this process means nothing to the reader. */
+            part->nlmsg_pid = 0;
+            done |= part->nlmsg_type == NLMSG_DONE || part->nlmsg_type == NLMSG_ERROR;
+            at += NLMSG_ALIGN(part->nlmsg_len);
+        }
+        printf("%s", inner);
+        print_hex(datagram, received);
+    }
+    printf("]");
+    close(fd);
+}
+
+/* SOCK_DIAG_BY_FAMILY with struct inet_diag_req_v2 and INET_DIAG_REQ_PROTOCOL. */
+static void print_sockets(int family, uint32_t protocol, const char *name) {
+    struct {
+        struct nlmsghdr header;
+        unsigned char family, protocol, ext, pad;
+        uint32_t states;
+        unsigned char id[48];
+        struct nlattr attribute;
+        uint32_t value;
+    } message = {
+        .header = {.nlmsg_type = 20},
+        .family = family,
+        .protocol = IPPROTO_TCP,
+        .ext = 2 /* 1 << (INET_DIAG_INFO - 1) */,
+        .states = 0xfff & ~(1 << 6 | 1 << 3),
+        .attribute = {8, 3},
+        .value = protocol,
+    };
+    print_answer(name, 4 /* NETLINK_SOCK_DIAG */, &message, sizeof(message), 1);
+}
+
+static void print_generic(const char *name, int type, int command, int dump) {
+    struct message message = {.header = {NLMSG_LENGTH(GENL_HDRLEN), type}, .generic = {command, 1}};
+    print_answer(name, NETLINK_GENERIC, &message, message.header.nlmsg_len, dump);
+}
+
+static void capture_lists(void) {
+    union address mptcp, tcp;
+    int listener = make_listener(AF_INET, "127.0.0.1", IPPROTO_MPTCP, &mptcp);
+    int tcp_listener = make_listener(AF_INET, "127.0.0.1", IPPROTO_TCP, &tcp);
+    int client = make_client(AF_INET, IPPROTO_MPTCP, &mptcp);
+    int accepted = accept(listener, NULL, NULL);
+    int fallback = make_client(AF_INET, IPPROTO_MPTCP, &tcp);
+    int fallback_peer = accept(tcp_listener, NULL, NULL);
+    union address v6;
+    int listener6 = make_listener(AF_INET6, "::1", IPPROTO_MPTCP, &v6);
+    int client6 = make_client(AF_INET6, IPPROTO_MPTCP, &v6);
+    exchange(client, accepted);
+    exchange(accepted, client);
+    exchange(fallback, fallback_peer);
+    exchange(client6, accept(listener6, NULL, NULL));
+    usleep(300000);
+    print_sockets(AF_INET, IPPROTO_TCP, "TCP IPv4");
+    print_sockets(AF_INET, IPPROTO_MPTCP, "MPTCP IPv4");
+    print_sockets(AF_INET6, IPPROTO_TCP, "TCP IPv6");
+    print_sockets(AF_INET6, IPPROTO_MPTCP, "MPTCP IPv6");
+    struct message find = {.header = {NLMSG_LENGTH(GENL_HDRLEN), GENL_ID_CTRL},
+                           .generic = {CTRL_CMD_GETFAMILY, 1}};
+    add_attribute(&find, CTRL_ATTR_FAMILY_NAME, "mptcp_pm", 9);
+    print_answer("family", NETLINK_GENERIC, &find, find.header.nlmsg_len, 0);
+    print_generic("endpoints", path_manager, 3 /* MPTCP_PM_CMD_GET_ADDR */, 1);
+    print_generic("limits", path_manager, 6 /* MPTCP_PM_CMD_GET_LIMITS */, 0);
+}
+
+static void print_counters(void) {
+    FILE *file = fopen("/proc/net/netstat", "r");
+    char line[16384];
+    const char *outer = "";
+    printf("  \"counters\": [");
+    while (file && fgets(line, sizeof(line), file)) {
+        if (strncmp(line, "MPTcpExt:", 9))
+            continue;
+        line[strcspn(line, "\n")] = 0;
+        printf("%s\n    \"%s\"", outer, line);
+        outer = ",";
+    }
+    printf("\n  ]");
+}
+
+/* Lists of sockets are modules in some kernels, which the init of a virtual machine loads itself.
+ */
+static void load_modules(void) {
+    static const char *const names[] = {"/inet_diag.ko", "/tcp_diag.ko", "/mptcp_diag.ko"};
+    for (int i = 0; i < 3; i++) {
+        int fd = open(names[i], O_RDONLY);
+        if (fd < 0)
+            continue;
+        if (syscall(SYS_finit_module, fd, "", 0))
+            die(names[i]);
+        close(fd);
+    }
+}
+
 int main(void) {
     struct utsname kernel;
     uname(&kernel);
+    if (getpid() == 1)
+        load_modules();
     raise_loopback();
     add_endpoint();
     printf("{\n  \"release\": \"%s\",\n  \"version\": \"%s\",\n  \"machine\": \"%s\",\n  "
@@ -309,7 +434,13 @@ int main(void) {
     capture(AF_INET, "127.0.0.1", "IPv4");
     capture(AF_INET6, "::1", "IPv6");
     capture(AF_INET6, "::ffff:127.0.0.1", "v4-mapped");
-    printf("\n  }\n}\n");
+    printf("\n  },\n  \"netlink\": {");
+    capture_lists();
+    printf("\n  },\n");
+    mkdir("/proc", 0755);
+    mount("proc", "/proc", "proc", 0, NULL); /* Is there already, unless this is the init. */
+    print_counters();
+    printf("\n}\n");
     fflush(stdout);
     if (getpid() == 1)
         reboot(RB_AUTOBOOT); /* With -no-reboot the virtual machine ends here. */

@@ -55,6 +55,22 @@ export function readCapture(kernel: string, socket: string): CapturedSocket {
   };
 }
 
+/** The datagrams of one answer over netlink, such as `MPTCP IPv4` or `limits`; port and sequence are set. */
+export function readDatagrams(kernel: string, answer: string): Uint8Array<ArrayBuffer>[] {
+  const { netlink } = JSON.parse(
+    Deno.readTextFileSync(new URL(`linux_${kernel}.json`, import.meta.url)),
+  );
+  return netlink[answer].map(parseHex);
+}
+
+/** The lines of `/proc/net/netstat` that tell of MPTCP. */
+export function readNetstat(kernel: string): string {
+  const { counters } = JSON.parse(
+    Deno.readTextFileSync(new URL(`linux_${kernel}.json`, import.meta.url)),
+  );
+  return counters.join("\n") + "\n";
+}
+
 /** Calls back for each prefix of the bytes, the empty one and the whole included. */
 export function forEachPrefix(bytes: Uint8Array, callback: (prefix: Uint8Array) => void): void {
   for (let length = 0; length <= bytes.length; length++) callback(bytes.slice(0, length));

@@ -98,6 +98,11 @@ export class NetworkNamespace implements AsyncDisposable {
     throw new Error("Cannot make a network namespace: unshare failed");
   }
 
+  /** A process in it, by which others name it. */
+  get pid(): number {
+    return this.#holder.pid;
+  }
+
   /** The words that run a command inside; the process that starts it becomes the command. */
   enter(command: readonly string[]): string[] {
     return ["nsenter", `--net=/proc/${this.#holder.pid}/ns/net`, "--", ...command];

@@ -12,7 +12,18 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const STOP = new URL("./stop_at_step.ts", import.meta.url).pathname;
 /** What of a checkout an installation needs. */
 const PARTS = [
-  ...["cli", "features", "ffi", "force", "inspect", "install", "launcher", "preload", "program"],
+  ...[
+    "cli",
+    "features",
+    "ffi",
+    "force",
+    "inspect",
+    "install",
+    "launcher",
+    "preload",
+    "program",
+    "proof",
+  ],
   ...["scripts", "mod.ts", "errors.ts", "deno.json", "deno.lock"],
 ];
 

@@ -1,0 +1,61 @@
+/**
+ * What this machine can do with MPTCP, what stands in the way, and what mends it.
+ *
+ * @module
+ */
+
+import type { Environment } from "../preload/mod.ts";
+import { type Check, judge } from "./checks.ts";
+import { type MachineFacts, readMachine } from "./machine.ts";
+import { type SelfTest, selfTest } from "./loopback.ts";
+import { type PreloadTrial, tryPreload } from "./try_preload.ts";
+
+/** A diagnosis of this machine, in this network namespace. */
+export interface Diagnosis {
+  /** Whether a connection over loopback was MPTCP: whether it can be used here at all. */
+  readonly usable: boolean;
+  /** One line for each thing, the self-test last. */
+  readonly checks: readonly Check[];
+  /** What was read. */
+  readonly machine: MachineFacts;
+  /** How the trial of the method `preload` went. */
+  readonly preload: PreloadTrial;
+  /** Connections over loopback, one for each address family. */
+  readonly selfTests: readonly SelfTest[];
+}
+
+/**
+ * Diagnoses this machine: by trying sockets, a child with the preload library, and a connection over
+ * loopback; and by reading what is set and counted.
+ *
+ * Needs: nothing.
+ *
+ * @example
+ * ```ts
+ * import { diagnose } from "./diagnose.ts";
+ * const { checks } = await diagnose();
+ * console.assert(checks.some(({ subject }) => subject === "kernel"));
+ * ```
+ *
+ * @param environment what the child that is tried starts with
+ * @throws {SyscallError} when the kernel refuses what it gives to everybody
+ */
+export async function diagnose(environment: Environment = []): Promise<Diagnosis> {
+  // Before the self-test, which counts too.
+  const machine = readMachine();
+  const families = (["IPv4", "IPv6"] as const).filter((family) =>
+    machine.sockets[family].state === "yes" && (family === "IPv4" || machine.hasIpv6)
+  );
+  const selfTests: SelfTest[] = [];
+  for (const family of families) selfTests.push(await selfTest(family));
+  const preload = families.length > 0
+    ? await tryPreload(environment)
+    : { verdict: undefined, library: undefined };
+  return {
+    usable: selfTests.some(({ passed }) => passed),
+    checks: judge({ machine, preload, selfTests }),
+    machine,
+    preload,
+    selfTests,
+  };
+}

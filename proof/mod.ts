@@ -1,0 +1,22 @@
+/**
+ * Is it really Multipath TCP, and if not, why?
+ *
+ * @module
+ */
+
+export type { Attempt, AttemptState } from "./attempt.ts";
+export type { Check, CheckStatus } from "./checks.ts";
+export { diagnose, type Diagnosis } from "./diagnose.ts";
+export { listSockets, type SocketList, type SocketScope } from "./list_sockets.ts";
+export type { EndpointRoute, MachineFacts, PathAddress } from "./machine.ts";
+export {
+  type AddressProbe,
+  type ProbeOptions,
+  type ProbeOutcome,
+  type ProbeReport,
+  probeServer,
+} from "./probe.ts";
+export type { Certainty, Reason, ReasonCode } from "./reason.ts";
+export type { SeenSocket, SeenSubflow } from "./seen_socket.ts";
+export type { SelfTest } from "./loopback.ts";
+export type { PreloadTrial } from "./try_preload.ts";
