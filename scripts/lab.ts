@@ -80,9 +80,9 @@ export function parseArguments(words: readonly string[]): Options {
   };
 }
 
-/** What was skipped though nothing says that the kernel, or the lab, lacks it. */
+/** What was skipped though nothing says that the kernel lacks it. */
 export function findUnexplained(kernel: string, skipped: readonly string[]): string[] {
-  const lacks = { ...RECIPE.root.lacks, ...RECIPE.kernels[kernel]?.lacks };
+  const lacks = RECIPE.kernels[kernel]?.lacks ?? {};
   return skipped.filter((feature) => lacks[feature] === undefined);
 }
 

@@ -24,7 +24,6 @@ export interface Recipe {
   readonly root: {
     readonly suite: string;
     readonly packages: readonly string[];
-    readonly lacks: Readonly<Record<string, string>>;
   };
   /** The files and folders of tests that run in the lab. */
   readonly tests: readonly string[];
