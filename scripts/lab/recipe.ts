@@ -73,13 +73,14 @@ export async function cached(
   try {
     await make(folder);
     Deno.chmodSync(folder, 0o755);
+    // Another run may have been first, and be using it.
+    if (await exists(target)) throw new Deno.errors.AlreadyExists(target);
     for (const { name: other } of Deno.readDirSync(labFolder())) {
       if (other.startsWith(`${stem}-`)) await remove(`${labFolder()}/${other}`);
     }
     await Deno.rename(folder, target);
   } catch (error) {
     await remove(folder);
-    // Another run was first.
     if (!await exists(target)) throw error;
   }
   console.log(`lab: ${stem} took ${((performance.now() - started) / 1000).toFixed(0)} s`);
