@@ -5,11 +5,17 @@
  */
 
 import { exists, isProduct, listFiles, ROOT } from "./files.ts";
-import { findMissing } from "./lab.ts";
 import { renderTotals, runSuites, type Suite } from "./suites.ts";
 
 /** Folders of tests that start real programs or need more than a checkout. */
-const LADDER = ["tests/preload", "tests/launcher", "tests/install", "tests/e2e", "tests/apps"];
+const LADDER = [
+  "tests/preload",
+  "tests/patch",
+  "tests/launcher",
+  "tests/install",
+  "tests/e2e",
+  "tests/apps",
+];
 const NOT_UNIT = [...LADDER, "tests/lab"];
 
 /** What a test opens it closes; but for the C library, which is opened before. */
@@ -24,6 +30,18 @@ function gate(coverage: string): Suite[] {
     { name: "format", command: ["deno", "fmt", "--check"], env: quiet },
     { name: "lint", command: ["deno", "lint", "--quiet"], env: quiet },
     { name: "types", command: ["deno", "check", "--quiet", "."], env: quiet },
+    {
+      name: "types of the bundler",
+      command: [
+        "deno",
+        "check",
+        "--quiet",
+        "--frozen",
+        "--config=scripts/bundle/deno.json",
+        "scripts/bundle",
+      ],
+      env: quiet,
+    },
     { name: "public doc comments", command: ["deno", "doc", "--lint", "mod.ts"], env: quiet },
     { name: "doc comments", command: ["deno", "run", "-qA", "scripts/check_docs.ts", ...product] },
     { name: "layers", command: ["deno", "run", "-qA", "scripts/check_layers.ts"] },
@@ -81,23 +99,11 @@ function ladder(): Suite[] {
   }));
 }
 
-/** The kernel lab, on the one kernel that most machines of Debian run. */
-function lab(): Suite {
-  const missing = findMissing();
-  const lacks = { feature: "the kernel lab", remedy: missing.join("; ") };
-  return {
-    name: "tests/lab",
-    command: ["deno", "run", "-qA", "scripts/lab.ts", "--kernel", "6.12"],
-    stream: true,
-    ...missing.length === 0 ? {} : { lacks },
-  };
-}
-
 if (import.meta.main) {
   const all = Deno.args.includes("--all");
   const coverage = await Deno.makeTempDir({ prefix: "mptcpize-coverage-" });
   try {
-    const suites = all ? [...gate(coverage), ...ladder(), lab()] : gate(coverage);
+    const suites = all ? [...gate(coverage), ...ladder()] : gate(coverage);
     const totals = await runSuites(suites);
     console.log(`The unit tests ran ${await readCoverage(coverage)} of the product's lines`);
     console.log(renderTotals(totals));
