@@ -4,10 +4,13 @@
  * `deno run -A scripts/capture_info.ts` asks the kernel of this machine, in a network namespace;
  * `deno run -A scripts/capture_info.ts VMLINUZ[=MODULES]…` boots kernels in software emulation, with
  * inspect/testdata/capture.c as their init; MODULES is a folder such as `lib/modules/6.12.95-amd64`, for
- * kernels whose lists of sockets are modules.
+ * kernels whose lists of sockets are modules. `deno task lab --kernels` says where some kernels lie.
  *
  * Needs: gcc with a static C library; root (unshare) or qemu-system-x86_64.
  */
+
+import { type CpioEntry, encodeCpio } from "./cpio.ts";
+import { qemuCommand } from "./qemu.ts";
 
 const TESTDATA = new URL("../inspect/testdata/", import.meta.url).pathname;
 /** Emulated, with other work beside: a boot took 6 to 20 s. */
@@ -25,52 +28,34 @@ async function run(command: string, ...args: string[]): Promise<string> {
   return text.decode(stdout);
 }
 
-/**
- * One entry of a cpio archive in the "newc" format.
- *
- * Layout: "070701" and 13 numbers of 8 hexadecimal digits, the name with its NUL, the data; name and
- * data are padded to 4 bytes.
- *
- * Source: Documentation/driver-api/early-userspace/buffer-format.rst @ v6.12.
- */
-function encodeCpioEntry(name: string, mode: number, data: Uint8Array): Uint8Array[] {
-  const numbers = [0, mode, 0, 0, 1, 0, data.length, 0, 0, 0, 0, name.length + 1, 0];
-  const head = "070701" + numbers.map((number) => number.toString(16).padStart(8, "0")).join("") +
-    name + "\0";
-  return [
-    encoder.encode(head.padEnd(Math.ceil(head.length / 4) * 4, "\0")),
-    data,
-    new Uint8Array(-data.length & 3),
-  ];
-}
-
 /** The modules that list sockets, of the folder of a kernel's modules; a kernel may have them built in. */
-async function readModules(folder: string): Promise<Uint8Array[]> {
-  const entries: Uint8Array[] = [];
+async function readModules(folder: string): Promise<CpioEntry[]> {
+  const entries: CpioEntry[] = [];
   for (const name of ["ipv4/inet_diag", "ipv4/tcp_diag", "mptcp/mptcp_diag"]) {
     const path = `${folder}/kernel/net/${name}.ko`;
     const { stdout, success } = await new Deno.Command("sh", {
       args: ["-c", 'cat "$0" 2>/dev/null || xz -dc "$0.xz"', path],
     }).output();
     if (!success) throw new Error(`${path} is not there, nor with .xz`);
-    entries.push(...encodeCpioEntry(name.replace(/.*\//, "") + ".ko", 0o100644, stdout));
+    entries.push({ name: name.replace(/.*\//, "") + ".ko", mode: 0o100644, data: stdout });
   }
   return entries;
 }
 
-async function boot(kernel: string, folder: string, init: Uint8Array): Promise<string> {
+async function boot(
+  kernel: string,
+  folder: string,
+  init: Uint8Array<ArrayBuffer>,
+): Promise<string> {
   const initrd = `${folder}/initrd`;
   const [image = "", modules] = kernel.split("=");
-  const archive = [
-    ...encodeCpioEntry("init", 0o100755, init),
+  const entries: CpioEntry[] = [
+    { name: "init", mode: 0o100755, data: init },
     ...modules === undefined ? [] : await readModules(modules),
-    ...encodeCpioEntry("TRAILER!!!", 0, new Uint8Array()),
   ];
-  Deno.writeFileSync(initrd, await new Blob(archive as BlobPart[]).bytes());
-  // deno-fmt-ignore
-  return await run("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-display", "none",
-    "-no-reboot", "-nodefaults", "-serial", "stdio", "-kernel", image, "-initrd", initrd,
-    "-append", "console=ttyS0 quiet panic=-1");
+  Deno.writeFileSync(initrd, await encodeCpio(entries));
+  const devices = ["-serial", "stdio"];
+  return await run(...qemuCommand({ kernel: image, initrd, memory: 512, devices }));
 }
 
 interface Capture {

@@ -78,16 +78,20 @@ export function renderSkipped(notes: string): string[] {
   ]);
 }
 
-/** Runs the suites in order, and prints each one's result and at the end what was skipped. */
-export async function runSuites(suites: readonly Suite[]): Promise<Totals> {
-  const notes = await Deno.makeTempFile({ prefix: "mptcpize-skipped-" });
+/**
+ * Runs the suites in order, and prints each one's result and at the end what was skipped.
+ *
+ * @param keep a file for the notes of `skipUnless`, kept; without it a temporary one
+ */
+export async function runSuites(suites: readonly Suite[], keep?: string): Promise<Totals> {
+  const notes = keep ?? await Deno.makeTempFile({ prefix: "mptcpize-skipped-" });
   try {
     const all: Totals[] = [];
     for (const suite of suites) all.push(await runSuite(suite, notes));
     for (const line of renderSkipped(await Deno.readTextFile(notes))) console.log(line);
     return addTotals(all);
   } finally {
-    await Deno.remove(notes);
+    if (keep === undefined) await Deno.remove(notes);
   }
 }
 

@@ -1,0 +1,114 @@
+/**
+ * Boots one kernel of the lab, and brings back what its guest left.
+ *
+ * @module
+ */
+
+import { qemuCommand } from "../qemu.ts";
+import type { Job, Result } from "./guest.ts";
+import { type BootFiles, makeCheckoutDisk, makeInitrd } from "./images.ts";
+import { run } from "./recipe.ts";
+
+/** A boot and all suites took 1 to 3 minutes; with other work beside, up to four times that. */
+const LIMIT_MINUTES = 12;
+const RESULTS_BYTES = 64 << 20;
+const MEMORY_MIB = 2048;
+
+function disk(file: string, options = "snapshot=on"): string[] {
+  return ["-drive", `file=${file},if=virtio,format=raw,${options}`];
+}
+
+/** The words that boot a kernel with its disks; the checkout's and those for results lie in a folder. */
+function command(
+  files: BootFiles,
+  root: string,
+  folder: string,
+  append: string,
+  serial: readonly string[],
+): [string, ...string[]] {
+  return qemuCommand({
+    kernel: files.vmlinuz,
+    initrd: `${folder}/initrd`,
+    memory: MEMORY_MIB,
+    append: `net.ifnames=0 systemd.show_status=0 ${append}`,
+    devices: [
+      ...disk(root),
+      ...disk(files.modules, "readonly=on"),
+      ...disk(`${folder}/checkout.img`),
+      ...disk(`${folder}/results.img`, "cache=unsafe"),
+      ...serial,
+    ],
+  });
+}
+
+async function prepare(files: BootFiles, folder: string, job: Job): Promise<void> {
+  await makeInitrd(files, `${folder}/initrd`);
+  await makeCheckoutDisk(job, `${folder}/checkout.img`);
+  Deno.writeFileSync(`${folder}/results.img`, new Uint8Array());
+  Deno.truncateSync(`${folder}/results.img`, RESULTS_BYTES);
+}
+
+async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await Deno.makeTempDir({ prefix: "mptcpize-lab-" });
+  try {
+    return await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/**
+ * Runs the suites on a kernel and prints what they print.
+ *
+ * @param results where the results go: result.json, a JUnit file for each suite, logs
+ * @returns undefined when the guest ended without a result
+ */
+export function runSuites(
+  files: BootFiles,
+  root: string,
+  job: Job,
+  results: string,
+): Promise<Result | undefined> {
+  return inFolder(async (folder) => {
+    await prepare(files, folder, job);
+    await Deno.remove(results, { recursive: true }).catch(() => {});
+    Deno.mkdirSync(results, { recursive: true });
+    const serial = ["-serial", `file:${results}/console.txt`, "-serial", "stdio"];
+    const [program, ...args] = command(files, root, folder, "", serial);
+    const child = new Deno.Command(program, {
+      args,
+      stdin: "null",
+      stdout: "piped",
+      signal: AbortSignal.timeout(LIMIT_MINUTES * 60_000),
+    }).spawn();
+    let output = "";
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+      const plain = text.replaceAll("\r", "");
+      output += plain;
+      Deno.stdout.writeSync(new TextEncoder().encode(plain));
+    }
+    await child.status;
+    Deno.writeTextFileSync(`${results}/output.txt`, output);
+    try {
+      await run(["tar", "-xf", `${folder}/results.img`, "-C", results]);
+      return JSON.parse(Deno.readTextFileSync(`${results}/result.json`));
+    } catch {
+      return undefined;
+    }
+  });
+}
+
+/** Gives a root shell in the lab on this terminal, until it is left. */
+export function openShell(files: BootFiles, root: string, job: Job): Promise<number> {
+  return inFolder(async (folder) => {
+    await prepare(files, folder, job);
+    const [program, ...args] = command(files, root, folder, "lab.shell", ["-serial", "mon:stdio"]);
+    const { code } = await new Deno.Command(program, {
+      args,
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+    }).spawn().status;
+    return code;
+  });
+}
