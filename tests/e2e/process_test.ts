@@ -6,6 +6,7 @@
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
 import { commandExists, skipUnless } from "../skip.ts";
+import { withTerminal } from "./terminal.ts";
 
 const CLI = new URL("../../cli/mptcpize.ts", import.meta.url).pathname;
 /** What is tested: this checkout's command line, or a launcher that is named. */
@@ -185,30 +186,8 @@ Deno.test("run of a file that is being written fails with status 126", async () 
 Deno.test({
   name: "run keeps job control: ^Z stops, fg goes on, ^C interrupts",
   ...skipUnless("script (bsdutils)", commandExists("script")),
-  fn: async () => {
-    const shell = new Deno.Command("script", {
-      args: ["-qefc", "bash --norc --noprofile -i", "/dev/null"],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-      env: { TERM: "dumb" },
-    }).spawn();
-    const writer = shell.stdin.getWriter();
-    const reader = shell.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    let seen = "";
-    const type = (text: string) => writer.write(new TextEncoder().encode(text));
-    const until = async (pattern: RegExp) => {
-      while (!pattern.test(seen)) {
-        const { done, value } = await reader.read();
-        if (done) throw new Error(`Cannot find ${pattern} in ${JSON.stringify(seen)}`);
-        seen += value;
-      }
-      seen = "";
-    };
-    const watchdog = setTimeout(() => shell.kill("SIGKILL"), 60_000);
-    try {
-      await type("PS1='rea''dy> '\n");
-      await until(/ready> /);
+  fn: () =>
+    withTerminal("dumb", async ({ type, until }) => {
       // Split words: the terminal echoes what is typed. No child: a stop between vfork and exec, as dash
       // starts one, would leave the shell waiting.
       const script = 'trap "echo ba""ck" CONT; echo be""gun; while :; do :; done';
@@ -222,13 +201,5 @@ Deno.test({
       await until(/ready> /);
       await type("echo status $?\n");
       await until(/status 130/);
-      await type("exit\n");
-      await shell.status;
-    } finally {
-      clearTimeout(watchdog);
-      await writer.close().catch(() => {});
-      await reader.cancel();
-      await shell.status;
-    }
-  },
+    }),
 });

@@ -16,6 +16,7 @@ import {
 import { canMakeNamespaces } from "../apps/netns.ts";
 import { hasMptcp } from "../live_sockets.ts";
 import { commandExists, skipUnless } from "../skip.ts";
+import { withTerminal } from "./terminal.ts";
 import { makeNetwork, mptcpizeIn, type Network, setUp, startPeer } from "./network.ts";
 
 const PORT = 8080;
@@ -417,36 +418,11 @@ Deno.test({
 Deno.test({
   name: "sockets --watch refreshes in place, and ^C leaves the terminal as it was",
   ...skipUnless("script (bsdutils)", commandExists("script")),
-  fn: async () => {
-    const cli = new URL("../../cli/mptcpize.ts", import.meta.url).pathname;
-    const shell = new Deno.Command("script", {
-      args: ["-qefc", "bash --norc --noprofile -i", "/dev/null"],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-      env: { TERM: "xterm" },
-    }).spawn();
-    const writer = shell.stdin.getWriter();
-    const reader = shell.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    let seen = "";
-    const type = (text: string) => writer.write(new TextEncoder().encode(text));
-    const until = async (pattern: RegExp) => {
-      for (;;) {
-        const found = pattern.exec(seen);
-        if (found) {
-          const before = seen.slice(0, found.index + found[0].length);
-          seen = seen.slice(before.length);
-          return before;
-        }
-        const { done, value } = await reader.read();
-        if (done) throw new Error(`Cannot find ${pattern} in ${JSON.stringify(seen)}`);
-        seen += value;
-      }
-    };
-    const watchdog = setTimeout(() => shell.kill("SIGKILL"), 60_000);
-    try {
-      await type("stty rows 5 cols 60; PS1='rea''dy> '\n");
-      await until(/ready> /);
+  fn: () =>
+    withTerminal("xterm", async ({ type, until }) => {
+      const cli = new URL("../../cli/mptcpize.ts", import.meta.url).pathname;
+      await type("stty rows 5 cols 60; echo si''zed\n");
+      await until(/sized[^]*ready> /);
       await type(`${Deno.execPath()} run -qA ${cli} sockets --all --watch\n`);
       // deno-lint-ignore no-control-regex
       await until(/\x1b\[\?1049h\x1b\[\?25l\x1b\[H/);
@@ -464,15 +440,7 @@ Deno.test({
       await until(/ready> /);
       await type("echo status $?\n");
       await until(/status 0/);
-      await type("exit\n");
-      await shell.status;
-    } finally {
-      clearTimeout(watchdog);
-      await writer.close().catch(() => {});
-      await reader.cancel();
-      await shell.status;
-    }
-  },
+    }),
 });
 
 /** Listens as descriptor 3, which it says to be passed in, and becomes another program. */
