@@ -27,31 +27,42 @@ export interface Result {
 
 const RESULTS = "/lab/results";
 
-/** All tests in one run: side by side they make use of both processors. */
-function suiteOf({ filter = "", kernel }: Job): Suite {
-  const chosen = filter === "" ? [] : RECIPE.tests.filter((path) => path.includes(filter));
-  return {
-    name: `Linux ${kernel}`,
-    command: [
-      ...["deno", "test", "-qA", "--no-check", "--parallel", `--junit-path=${RESULTS}/junit.xml`],
-      ...["--sanitize-ops", "--sanitize-resources", "--preload=tests/open_libc.ts"],
-      ...filter === "" || chosen.length > 0 ? [] : [`--filter=${filter}`],
-      ...chosen.length > 0 ? chosen : RECIPE.tests,
-    ],
-    stream: true,
-    env: {
-      MPTCPIZE_LAB: kernel,
-      MPTCPIZE_EXPECT: RECIPE.kernels[kernel]?.has.join(",") ?? "",
-      MPTCPIZE_RESULTS: RESULTS,
-    },
+const COMMON = ["-qA", "--no-check", "--preload=tests/open_libc.ts"];
+const SANITIZE = ["--sanitize-ops", "--sanitize-resources"];
+
+/**
+ * What a job runs: tests side by side, which makes use of both processors, then those that want the machine
+ * to themselves.
+ */
+export function suitesOf({ filter = "", kernel }: Job): Suite[] {
+  const { tests, alone } = RECIPE;
+  const byPath = filter !== "" && [...tests, ...alone].some((path) => path.includes(filter));
+  const byName = filter === "" || byPath ? [] : [`--filter=${filter}`];
+  const suite = (name: string, paths: readonly string[], flags: readonly string[]): Suite[] => {
+    const chosen = byPath ? paths.filter((path) => path.includes(filter)) : paths;
+    return chosen.length === 0 ? [] : [{
+      name: `Linux ${kernel}, ${name}`,
+      command: [
+        ...["deno", "test", ...COMMON, ...SANITIZE, ...flags, ...byName],
+        ...[`--junit-path=${RESULTS}/junit_${name.replaceAll(" ", "_")}.xml`, ...chosen],
+      ],
+      stream: true,
+      limitMinutes: 45,
+      env: {
+        MPTCPIZE_LAB: kernel,
+        MPTCPIZE_EXPECT: RECIPE.kernels[kernel]?.has.join(",") ?? "",
+        MPTCPIZE_RESULTS: RESULTS,
+      },
+    }];
   };
+  return [...suite("side by side", tests, ["--parallel"]), ...suite("one at a time", alone, [])];
 }
 
 if (import.meta.main) {
   const job: Job = JSON.parse(Deno.readTextFileSync("/lab/job.json"));
   const notes = `${RESULTS}/skipped.tsv`;
   Deno.writeTextFileSync(notes, "");
-  const totals = await runSuites([suiteOf(job)], notes);
+  const totals = await runSuites(suitesOf(job), notes);
   const lines = Deno.readTextFileSync(notes).split("\n").filter(Boolean);
   const skipped = [...new Set(lines.map((line) => line.split("\t")[0] ?? ""))].sort();
   const result: Result = { release: Deno.osRelease(), totals, skipped };

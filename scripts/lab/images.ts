@@ -7,7 +7,7 @@
 import { type CpioEntry, encodeCpio } from "../cpio.ts";
 import { ROOT } from "../files.ts";
 import { makeRootTree, unpackPackages } from "./debian.ts";
-import { cached, type Kernel, RECIPE, run } from "./recipe.ts";
+import { cached, exists, type Kernel, RECIPE, remove, run } from "./recipe.ts";
 
 /** What the first root loads before it mounts; those that a kernel has built in are left out. */
 const BOOT_MODULES = ["crc32c_generic", "crc32c_cryptoapi", "virtio_pci", "virtio_blk", "ext4"];
@@ -28,15 +28,48 @@ async function makeDisk(folder: string, image: string, size: string): Promise<vo
   ) as [string, ...string[]]);
 }
 
+/** Where the lab's own programs lie, in the checkout and in the system. */
+const PROGRAMS = new URL("tests/lab/programs/", ROOT);
+const BUILT = "usr/local/lib/lab";
+
+async function readPrograms(): Promise<Record<string, string>> {
+  const programs: Record<string, string> = {};
+  const names = [...Deno.readDirSync(PROGRAMS)].map(({ name }) => name).sort();
+  for (const name of names) programs[name] = await Deno.readTextFile(new URL(name, PROGRAMS));
+  return programs;
+}
+
+/** Builds the lab's programs by the system's own Go, here where it is fast, and removes Go. */
+async function buildPrograms(
+  programs: Readonly<Record<string, string>>,
+  tree: string,
+): Promise<void> {
+  Deno.mkdirSync(`${tree}/${BUILT}`);
+  for (const [name, text] of Object.entries(programs)) {
+    const stem = `${BUILT}/${name.replace(/\.go$/, "")}`;
+    Deno.writeTextFileSync(`${tree}/${stem}.go`, text);
+    const go = "/usr/lib/go-1.24";
+    await run(["chroot", tree, `${go}/bin/go`, "build", "-o", `/${stem}`, `/${stem}.go`], {
+      // Without /proc it does not find its own folder.
+      env: { GOROOT: go, CGO_ENABLED: "0", GOFLAGS: "", GOTOOLCHAIN: "local", HOME: "/tmp" },
+    });
+  }
+  const leftovers = ["tmp/.cache", "tmp/.config", "usr/lib/go-1.24", "usr/share/go-1.24"];
+  for (const name of leftovers) await remove(`${tree}/${name}`);
+}
+
 /** The disk with the system that every kernel boots into; made on the first call. */
 export async function rootDisk(): Promise<string> {
   const { suite, packages } = RECIPE.root;
-  const folder = await cached("root", { suite, packages }, async (folder) => {
+  const programs = await readPrograms();
+  const folder = await cached("root", { suite, packages, programs }, async (folder) => {
     const tree = `${folder}/tree`;
     await makeRootTree(suite, packages, tree);
+    await buildPrograms(programs, tree);
     const units = `${tree}/etc/systemd/system`;
-    for (const name of ["timers.target.wants", "multi-user.target.wants/nginx.service"]) {
-      await Deno.remove(`${units}/${name}`, { recursive: true });
+    // What its packages start by themselves is started by the tests alone.
+    for (const { name } of Deno.readDirSync(units)) {
+      if (name.endsWith(".wants")) await Deno.remove(`${units}/${name}`, { recursive: true });
     }
     // A system that knows its name and has mount points does not ask on its first boot.
     Deno.writeTextFileSync(`${tree}/etc/machine-id`, `${"6d707463".repeat(4)}\n`);
@@ -142,8 +175,4 @@ export async function makeCheckoutDisk(job: unknown, image: string): Promise<voi
   Deno.writeTextFileSync(`${tree}/job.json`, JSON.stringify(job));
   await makeDisk(tree, image, "512M");
   await Deno.remove(tree, { recursive: true });
-}
-
-async function exists(path: string | URL): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

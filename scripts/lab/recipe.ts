@@ -25,8 +25,10 @@ export interface Recipe {
     readonly suite: string;
     readonly packages: readonly string[];
   };
-  /** The files and folders of tests that run in the lab. */
+  /** The files and folders of tests that run in the lab, side by side. */
   readonly tests: readonly string[];
+  /** Those that change the whole machine: they run after the others, one at a time. */
+  readonly alone: readonly string[];
   /** The kernels by name, the oldest first. */
   readonly kernels: Readonly<Record<string, Kernel>>;
 }
@@ -87,11 +89,13 @@ export async function cached(
   return target;
 }
 
-async function exists(path: string): Promise<boolean> {
+/** Whether there is something at a path. */
+export async function exists(path: string | URL): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-async function remove(path: string): Promise<void> {
+/** Removes a file or a whole folder, if it is there. */
+export async function remove(path: string): Promise<void> {
   await Deno.remove(path, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
