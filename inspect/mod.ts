@@ -5,6 +5,15 @@
  */
 
 export {
+  type Cgroup,
+  cgroupName,
+  findCgroup,
+  listCgroupMounts,
+  listCgroups,
+  readCgroup,
+  readProcessCgroup,
+} from "./cgroup.ts";
+export {
   countCauses,
   type CountedCause,
   type FallbackCause,

@@ -10,9 +10,11 @@
 
 import { NotFoundError, NotPermittedError, SyscallError } from "../errors.ts";
 import {
+  type Cgroup,
   type DiagSockets,
   listProcesses,
   type MptcpCounters,
+  readCgroup,
   readDiagSockets,
   readProcessSockets,
   readSocketOwners,
@@ -21,7 +23,6 @@ import {
   type SocketOwner,
   type SocketOwners,
 } from "../inspect/mod.ts";
-import { type Cgroup, readCgroup } from "./cgroup.ts";
 import { explainFallback } from "./fallback_reasons.ts";
 import {
   countAccepted,
