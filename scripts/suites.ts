@@ -16,6 +16,8 @@ export interface Suite {
   readonly env?: Readonly<Record<string, string>>;
   /** A command it cannot do without: the feature that {@linkcode Totals} counts as skipped. */
   readonly needs?: string;
+  /** Why it cannot run here: a feature that this machine lacks, and what to do about it. */
+  readonly lacks?: { readonly feature: string; readonly remedy: string };
   /** Shows the output as it comes, instead of only when the suite fails. */
   readonly stream?: boolean;
   /** After how many minutes it is ended as failed. */
@@ -97,13 +99,16 @@ export async function runSuites(suites: readonly Suite[], keep?: string): Promis
 
 async function runSuite(suite: Suite, notes: string): Promise<Totals> {
   const { needs } = suite;
-  if (needs !== undefined && !commandExists(needs)) {
-    const remedy = "as root: `deno task setup`";
-    if (isExpected(needs, Deno.env.get("MPTCPIZE_EXPECT"))) {
-      console.log(`FAILED ${suite.name}: ${needs} must be there (${remedy})`);
+  const lacks = needs !== undefined && !commandExists(needs)
+    ? { feature: needs, remedy: "as root: `deno task setup`" }
+    : suite.lacks;
+  if (lacks !== undefined) {
+    const { feature, remedy } = lacks;
+    if (isExpected(feature, Deno.env.get("MPTCPIZE_EXPECT"))) {
+      console.log(`FAILED ${suite.name}: ${feature} must be there (${remedy})`);
       return { passed: 0, failed: 1, skipped: 0 };
     }
-    await Deno.writeTextFile(notes, `${needs}\t${remedy}\n`, { append: true });
+    await Deno.writeTextFile(notes, `${feature}\t${remedy}\n`, { append: true });
     console.log(`skip   ${suite.name}`);
     return { passed: 0, failed: 0, skipped: 1 };
   }

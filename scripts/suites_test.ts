@@ -80,6 +80,9 @@ Deno.test("runSuites() skips a suite whose command is absent, unless it must be 
   assert.match(skipped, /lacks no-such-thing\n.*\n0 passed, 0 failed, 1 skipped\n$/);
   const demanded = await run(suite, { MPTCPIZE_EXPECT: "all" });
   assert.match(demanded, /no-such-thing must be there[^]*0 passed, 1 failed, 0 skipped\n$/);
+  const lacks = `{ feature: "a kernel", remedy: "boot one" }`;
+  const other = await run(`[{ name: "c", command: ["true"], lacks: ${lacks} }]`);
+  assert.match(other, /lacks a kernel\n.*boot one\n0 passed, 0 failed, 1 skipped\n$/);
 });
 
 Deno.test("runSuites() ends a suite as failed when its time is up", async () => {

@@ -5,6 +5,7 @@
  */
 
 import { exists, isProduct, listFiles, ROOT } from "./files.ts";
+import { findMissing } from "./lab.ts";
 import { renderTotals, runSuites, type Suite } from "./suites.ts";
 
 /** Folders of tests that start real programs or need more than a checkout. */
@@ -99,11 +100,24 @@ function ladder(): Suite[] {
   }));
 }
 
+/** The kernel lab, on the oldest of its kernels that has all that is tested. */
+function lab(): Suite {
+  const missing = findMissing();
+  const lacks = { feature: "the kernel lab", remedy: missing.join("; ") };
+  return {
+    name: "tests/lab",
+    command: ["deno", "run", "-qA", "scripts/lab.ts", "--kernel", "6.12"],
+    stream: true,
+    limitMinutes: 45,
+    ...missing.length === 0 ? {} : { lacks },
+  };
+}
+
 if (import.meta.main) {
   const all = Deno.args.includes("--all");
   const coverage = await Deno.makeTempDir({ prefix: "mptcpize-coverage-" });
   try {
-    const suites = all ? [...gate(coverage), ...ladder()] : gate(coverage);
+    const suites = all ? [...gate(coverage), ...ladder(), lab()] : gate(coverage);
     const totals = await runSuites(suites);
     console.log(`The unit tests ran ${await readCoverage(coverage)} of the product's lines`);
     console.log(renderTotals(totals));
