@@ -14,7 +14,11 @@ export interface ParsedFlags {
   readonly has: (name: string) => boolean;
   /** The value of a flag that takes one; the last counts. */
   readonly value: (name: string) => string | undefined;
-  /** The index of the first operand in the words; their number if there is none. */
+  /** All values of a flag that may be given more than once, in their order. */
+  readonly values: (name: string) => readonly string[];
+  /** What is no flag: before and behind flags, or all from the first one on of a command's words. */
+  readonly operands: readonly string[];
+  /** The index of the first of a command's words; the number of all words if there is none. */
   readonly operandsAt: number;
 }
 
@@ -77,7 +81,7 @@ function checkValue(flag: FlagSpec, raw: string, value: string | undefined): str
 }
 
 /**
- * Parses the words behind a command's name. Flags end at the first operand or at `--`.
+ * Parses the words behind a command's name. Flags end at `--`; before a command of the system, at its name.
  *
  * @throws {UsageError} for a flag that the command does not have, or a value that it does not take
  */
@@ -92,27 +96,30 @@ export function parseFlags(command: CommandSpec, words: readonly string[]): Pars
     allowPositionals: true,
     tokens: true,
   });
-  const values = new Map<string, string | true>();
+  const given = new Map<string, (string | true)[]>();
   let operandsAt = words.length;
+  const operands: string[] = [];
   for (const token of tokens) {
-    if (token.kind === "positional") {
-      operandsAt = token.index;
+    if (token.kind === "positional" && !command.takesCommand) {
+      operands.push(token.value);
+    } else if (token.kind === "option") {
+      const flag = command.flags.find((flag) => flag.name === token.name);
+      if (flag === undefined) throw unknownFlag(command, token.rawName, token.name);
+      const value = checkValue(flag, token.rawName, token.value);
+      given.set(flag.name, [...given.get(flag.name) ?? [], value]);
+    } else if (command.takesCommand) {
+      operandsAt = token.kind === "positional" ? token.index : token.index + 1;
+      operands.push(...words.slice(operandsAt));
       break;
     }
-    if (token.kind === "option-terminator") {
-      operandsAt = token.index + 1;
-      break;
-    }
-    const flag = command.flags.find((flag) => flag.name === token.name);
-    if (flag === undefined) throw unknownFlag(command, token.rawName, token.name);
-    values.set(flag.name, checkValue(flag, token.rawName, token.value));
   }
+  const values = (name: string) =>
+    (given.get(name) ?? []).filter((value) => typeof value === "string");
   return {
-    has: (name) => values.has(name),
-    value: (name) => {
-      const value = values.get(name);
-      return typeof value === "string" ? value : undefined;
-    },
+    has: (name) => given.has(name),
+    value: (name) => values(name).at(-1),
+    values,
+    operands,
     operandsAt,
   };
 }

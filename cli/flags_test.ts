@@ -24,6 +24,24 @@ Deno.test("parseFlags() ends the flags at the first operand", () => {
   ) strictEqual(parseFlags(run, words).operandsAt, operandsAt, words.join(" "));
 });
 
+Deno.test("parseFlags() takes flags and operands in any order where no command follows", () => {
+  const probe = findCommandSpec("probe")!;
+  for (
+    const [words, operands, timeouts] of [
+      [["a", "-t", "1", "b"], ["a", "b"], ["1"]],
+      [["-t1", "a", "--timeout=2"], ["a"], ["1", "2"]],
+      [["a", "--", "-t", "1"], ["a", "-t", "1"], []],
+      [["--", "--"], ["--"], []],
+      [["-"], ["-"], []],
+      [[], [], []],
+    ] as const
+  ) {
+    const flags = parseFlags(probe, words);
+    deepStrictEqual([flags.operands, flags.values("timeout")], [operands, timeouts]);
+  }
+  deepStrictEqual(parseFlags(run, ["-d", "curl", "-d", "x"]).operands, ["curl", "-d", "x"]);
+});
+
 Deno.test("parseFlags() reads switches and values", () => {
   const flags = parseFlags(run, ["-d", "--method", "godebug", "--method=preload", "x", "--strict"]);
   strictEqual(flags.has("debug"), true);

@@ -28,14 +28,14 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
     env.out(commandHelp(command));
     return 0;
   }
-  const operandsAt = flags.operandsAt + 1;
-  const operands = env.words.slice(operandsAt);
+  const { operands } = flags;
+  const words = env.wordBytes.slice(flags.operandsAt + 1);
   switch (command.name) {
     case "run":
-      await run(env, flags, env.wordBytes.slice(operandsAt));
+      await run(env, flags, words);
       return 0;
     case "explain":
-      return await explain(env, flags, env.wordBytes.slice(operandsAt)) ? 0 : 1;
+      return await explain(env, flags, words) ? 0 : 1;
     case "probe":
       return await probe(env, flags, operands) ? 0 : 1;
     case "completions":
