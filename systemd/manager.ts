@@ -24,7 +24,7 @@ export interface Answer {
 
 /** Starts one of systemd's programs and gives its answer. */
 export type StartProgram = (
-  name: "systemctl" | "journalctl",
+  name: "systemctl" | "journalctl" | "busctl",
   words: readonly string[],
 ) => Promise<Answer>;
 
@@ -229,6 +229,39 @@ export class UnitManager {
   /** Forgets that a unit has failed, and how often it was started of late. */
   async resetFailed(unit: string): Promise<void> {
     await this.#do(`reset ${unit}`, ["reset-failed", "--", unit]);
+  }
+
+  /** Has a unit started with what its [Install] section names, and with nothing else. */
+  async reenable(unit: string): Promise<void> {
+    await this.#do(`enable ${unit}`, ["reenable", "--quiet", "--", unit]);
+  }
+
+  /** Ends {@linkcode UnitManager.reenable}. */
+  async disable(unit: string): Promise<void> {
+    await this.#do(`disable ${unit}`, ["disable", "--quiet", "--", unit]);
+  }
+
+  /**
+   * Has a process moved into a scope of its own, which systemd removes when it is empty. The manager does
+   * it some time after the answer.
+   *
+   * Source: org.freedesktop.systemd1(5), StartTransientUnit().
+   *
+   * @param scope its whole name
+   */
+  async startScope(scope: string, pid: number, description: string): Promise<void> {
+    const manager = ["org.freedesktop.systemd1", "/org/freedesktop/systemd1"];
+    const properties = [
+      ["Description", "s", description],
+      ["PIDs", "au", "1", `${pid}`],
+      ["CollectMode", "s", "inactive-or-failed"],
+    ];
+    const answer = await this.#start("busctl", [
+      ...[...(this.scope === "user" ? ["--user"] : []), "--quiet", "call", "--", ...manager],
+      ...["org.freedesktop.systemd1.Manager", "StartTransientUnit", "ssa(sv)a(sa(sv))"],
+      ...[scope, "fail", `${properties.length}`, ...properties.flat(), "0"],
+    ]);
+    if (answer.code !== 0) throw this.#failure(`start ${scope}`, answer);
   }
 
   /** The last lines that a unit has logged, oldest first; none where the journal cannot be read. */

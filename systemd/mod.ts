@@ -13,6 +13,7 @@ export {
   openManager,
   type StartProgram,
   UnitManager,
+  untrusted,
 } from "./manager.ts";
 export { type ExecCommand, UnitProperties } from "./properties.ts";
 export {
