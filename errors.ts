@@ -116,6 +116,31 @@ export class FormatError extends MptcpizeError {
   override name = "FormatError";
 }
 
+/** The kernel's verifier refused a BPF program. */
+export class VerifierError extends MptcpizeError {
+  /** The name of the class. */
+  override name = "VerifierError";
+  /** The line of the log that tells why. */
+  readonly summary: string;
+  /** The verifier's whole log. */
+  readonly log: string;
+
+  /** Takes the message in its final form. */
+  constructor(
+    message: string,
+    details: ErrorDetails & { readonly summary: string; readonly log: string },
+  ) {
+    super(message, details);
+    this.summary = details.summary;
+    this.log = details.log;
+  }
+
+  /** The shape of one error under `--json`. */
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), summary: this.summary, log: this.log };
+  }
+}
+
 /** A system call failed. */
 export class SyscallError extends MptcpizeError {
   /** The name of the class. */

@@ -57,6 +57,14 @@ const SYMBOLS = {
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   /** `int setrlimit(int resource, const struct rlimit *limit)` */
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  /** `int flock(int fd, int operation)` */
+  flock: { parameters: ["i32", "i32"], result: "i32" },
+  /** `int renameat2(int from, const char *path, int to, const char *path, unsigned flags)` */
+  renameat2: { parameters: ["i32", "buffer", "i32", "buffer", "u32"], result: "i32" },
+  /** `int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)` */
+  mount: { parameters: ["buffer", "buffer", "buffer", "usize", "buffer"], result: "i32" },
+  /** `int umount2(const char *target, int flags)` */
+  umount2: { parameters: ["buffer", "i32"], result: "i32" },
   /** `long syscall(long number, ...)`: for calls without a wrapper in older C libraries. */
   syscall: { parameters: ["isize", "isize", "isize", "isize"], result: "isize" },
 } as const satisfies Deno.ForeignLibraryInterface;

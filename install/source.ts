@@ -21,6 +21,7 @@ interface Source {
   readonly library: (machine: string) => string;
   readonly launcher: (machine: string) => string;
   readonly patcher: (machine: string) => string;
+  readonly bpf: string;
 }
 
 function findSource(): Source {
@@ -38,6 +39,7 @@ function findSource(): Source {
       library: (machine) => `${folder}/lib/${machine}/libmptcpize.so`,
       launcher: (machine) => `${folder}/launcher/${machine}/mptcpize`,
       patcher: (machine) => `${folder}/bin/${machine}/mptcpize-patch`,
+      bpf: `${folder}/lib/mptcpify.bpf.o`,
     };
   }
   const root = folder.slice(0, folder.lastIndexOf("/"));
@@ -46,6 +48,7 @@ function findSource(): Source {
     library: (machine) => `${root}/preload/lib/${machine}/libmptcpize.so`,
     launcher: (machine) => `${root}/launcher/bin/${machine}/mptcpize`,
     patcher: (machine) => `${root}/patch/bin/${machine}/mptcpize-patch`,
+    bpf: `${root}/bpf/lib/mptcpify.bpf.o`,
   };
 }
 
@@ -130,6 +133,8 @@ export async function collectFiles(
       },
     );
   }
+  // Where bpf/object.ts looks beside the command line.
+  files.push({ path: `${folder}/lib/mptcpify.bpf.o`, mode: 0o644, content: read(source.bpf) });
   for (const [path, text] of Object.entries(texts)) {
     const content = new TextEncoder().encode(text);
     files.push({ path: `${prefix}/${path}`, mode: 0o644, content });

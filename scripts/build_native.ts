@@ -1,10 +1,10 @@
 /**
  * Builds what is not TypeScript: the preload library, the launcher and the patcher, once for each
- * machine.
+ * machine, and the BPF programs, once for all.
  *
  * `build_native.ts` writes the generated headers, `preload/lib/MACHINE/libmptcpize.so`,
- * `launcher/bin/MACHINE/mptcpize` and `patch/bin/MACHINE/mptcpize-patch`. `build_native.ts --check`
- * builds elsewhere and fails unless every byte is as committed.
+ * `launcher/bin/MACHINE/mptcpize`, `patch/bin/MACHINE/mptcpize-patch` and `bpf/lib/mptcpify.bpf.o`.
+ * `build_native.ts --check` builds elsewhere and fails unless every byte is as committed.
  *
  * The compiler is pinned to one package of Debian 12, so that the bytes are the same everywhere.
  *
@@ -12,13 +12,14 @@
  */
 
 import { inspectLauncher, inspectLibrary, inspectPatcher } from "./native/elf_checks.ts";
+import { renderBpfOptionsHeader, renderBpfOptionsList } from "./native/bpf_options.ts";
 import { renderNewEnvironmentHeader } from "./native/new_environment_header.ts";
 import { renderOpcodesHeader } from "./native/opcodes_header.ts";
 import { renderOptionsHeader } from "./native/options_header.ts";
 
-/** The one version of clang-14 and lld-14 that the committed files come from. */
+/** The one version of clang-14, lld-14 and llvm-14 that the committed files come from. */
 const COMPILER_VERSION = "1:14.0.6-12";
-const PACKAGES = ["clang-14", "lld-14"];
+const PACKAGES = ["clang-14", "lld-14", "llvm-14"];
 const MACHINES = {
   x86_64: "x86_64-linux-gnu",
   aarch64: "aarch64-linux-gnu",
@@ -27,11 +28,13 @@ type Machine = keyof typeof MACHINES;
 
 const ROOT = new URL("../", import.meta.url).pathname;
 
-/** Headers that are made from the tables of the TypeScript. */
-const HEADERS: Readonly<Record<string, () => string>> = {
+/** Texts that are made from the tables of the TypeScript. */
+const TEXTS: Readonly<Record<string, () => string>> = {
   "preload/options.h": renderOptionsHeader,
   "launcher/new_environment.h": renderNewEnvironmentHeader,
   "patch/opcodes.h": renderOpcodesHeader,
+  "bpf/options.h": renderBpfOptionsHeader,
+  "bpf/options.json": renderBpfOptionsList,
 };
 
 const COMMON_FLAGS = [
@@ -78,7 +81,9 @@ async function requireCompiler(): Promise<void> {
     if (found !== COMPILER_VERSION) {
       throw new Error(
         `Cannot build the native files: ${name} is ${found}, ${COMPILER_VERSION} of Debian 12 is wanted\n\n` +
-          `hint: apt-get install clang-14=${COMPILER_VERSION} lld-14=${COMPILER_VERSION}`,
+          `hint: apt-get install ${
+            PACKAGES.map((name) => `${name}=${COMPILER_VERSION}`).join(" ")
+          }`,
       );
     }
   }
@@ -141,39 +146,64 @@ async function buildProduct(product: Product, machine: Machine, file: string): P
   }
 }
 
+/** BPF objects, for all machines, each from the source of its name. */
+const BPF_OBJECTS: Readonly<Record<string, string>> = {
+  "bpf/lib/mptcpify.bpf.o": "bpf/mptcpify.bpf.c",
+  "tests/bpf/lib/peer.bpf.o": "tests/bpf/peer.bpf.c",
+};
+const BPF_FLAGS = [
+  // The instructions that each kernel with update_socket_protocol() knows.
+  ..."-target bpf -mcpu=v3 -O2 -std=c11 -ffreestanding -nostdlibinc".split(" "),
+  ..."-Wall -Wextra -Werror -Wconversion -Wno-sign-conversion".split(" "),
+  // Type information, from which libbpf fits the object to the kernel; without the name of this folder.
+  ..."-g -ffile-compilation-dir=. -fno-ident".split(" "),
+];
+
+async function buildObject(source: string, file: string): Promise<void> {
+  await run("clang-14", [...BPF_FLAGS, "-c", "-o", file, source]);
+  // Leaves .BTF and .BTF.ext, which alone are read.
+  await run("llvm-strip-14", ["--strip-debug", file]);
+}
+
 /** Each file that is to be built. */
-function* targets(): Generator<{ product: Product; machine: Machine; path: string }> {
+function* targets(): Generator<
+  { path: string; mode: number; make: (to: string) => Promise<void> }
+> {
   for (const product of PRODUCTS) {
     for (const machine of Object.keys(MACHINES) as Machine[]) {
-      yield { product, machine, path: product.path(machine) };
+      const make = (to: string) => buildProduct(product, machine, to);
+      // Readable for whoever the program becomes, writable for nobody else.
+      yield { path: product.path(machine), mode: 0o755, make };
     }
+  }
+  for (const [path, source] of Object.entries(BPF_OBJECTS)) {
+    yield { path, mode: 0o644, make: (to) => buildObject(source, to) };
   }
 }
 
 async function build(): Promise<void> {
-  for (const [path, render] of Object.entries(HEADERS)) {
+  for (const [path, render] of Object.entries(TEXTS)) {
     await Deno.writeTextFile(ROOT + path, render());
   }
-  for (const { product, machine, path } of targets()) {
+  for (const { path, mode, make } of targets()) {
     const file = ROOT + path;
     await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
-    await buildProduct(product, machine, file);
-    // Readable for whoever the program becomes, writable for nobody else.
-    await Deno.chmod(file, 0o755);
+    await make(file);
+    await Deno.chmod(file, mode);
     console.log(`${path}: ${(await Deno.stat(file)).size} bytes`);
   }
 }
 
 async function check(): Promise<void> {
   const differing: string[] = [];
-  for (const [path, render] of Object.entries(HEADERS)) {
+  for (const [path, render] of Object.entries(TEXTS)) {
     if (await Deno.readTextFile(ROOT + path) !== render()) differing.push(path);
   }
   const folder = await Deno.makeTempDir({ prefix: "mptcpize-build-" });
   try {
-    for (const { product, machine, path } of targets()) {
+    for (const { path, make } of targets()) {
       const file = `${folder}/built`;
-      await buildProduct(product, machine, file);
+      await make(file);
       const [fresh, committed] = await Promise.all(
         [file, ROOT + path].map((name) => Deno.readFile(name)),
       );

@@ -15,6 +15,7 @@ const LADDER = [
   "tests/launcher",
   "tests/install",
   "tests/e2e",
+  "tests/bpf",
   "tests/apps",
 ];
 const NOT_UNIT = ["tests/patch", ...LADDER, "tests/lab"];

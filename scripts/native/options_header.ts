@@ -6,16 +6,18 @@
 
 import { type SocketOption, socketOptionLevels, socketOptions } from "../../preload/options.ts";
 
-const INT_MIN = -2147483648;
-const INT_MAX = 2147483647;
+/** The least int of C. */
+export const INT_MIN = -2147483648;
+/** The greatest int of C. */
+export const INT_MAX = 2147483647;
 
 /** `boolean` → `STORE_BOOLEAN`, `byteOrNothing` → `LENGTH_BYTE_OR_NOTHING`. */
-function constant(prefix: string, word: string): string {
+export function constant(prefix: string, word: string): string {
   return `${prefix}_${word.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 }
 
 /** INT_MIN itself is no C literal. */
-function literal(value: number): string {
+export function literal(value: number): string {
   return value === INT_MIN ? "INT_MIN" : value === INT_MAX ? "INT_MAX" : `${value}`;
 }
 

@@ -1,0 +1,77 @@
+/**
+ * What of ours is loaded, and whether it could be.
+ *
+ * @module
+ */
+
+import { MptcpizeError, NotFoundError, NotPermittedError, NotSupportedError } from "../errors.ts";
+import type { Feature } from "../features/mod.ts";
+import { readMapInfo, readProgramInfo } from "../ffi/bpf.ts";
+import { PLACE, type Place } from "./attach.ts";
+import { loadObject, readObjectFile } from "./object.ts";
+import { folderOf, PinnedSet } from "./pins.ts";
+import { describe, readRecords, readSettings } from "./records.ts";
+import type { BpfState } from "./types.ts";
+
+/** As {@linkcode readBpfState}, at a place. */
+export function readStateAt(place: Place): BpfState | undefined {
+  const folder = folderOf(place.bpffs);
+  try {
+    Deno.lstatSync(folder);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) return undefined;
+    throw new NotPermittedError(`Cannot look into ${folder}: this user may not (stat: EACCES)`, {
+      cause: error,
+      hint: "run it as root",
+    });
+  }
+  using set = PinnedSet.open(`${folder}/current`);
+  if (set === undefined) return undefined;
+  const settings = readSettings(set);
+  return {
+    targets: [...readRecords(set).values()].map(describe),
+    programs: [set.force, set.soften].filter((fd) => fd !== undefined).map(readProgramInfo),
+    maps: [set.targets, set.names, set.settings].map((fd) => {
+      const { name, id } = readMapInfo(fd);
+      return { name, id };
+    }),
+    current: settings.digest === readObjectFile().digest,
+    guarded: settings.pernetId !== 0n,
+  };
+}
+
+/**
+ * Reads what is enrolled; undefined where nothing of ours is loaded. Changes nothing, and waits for
+ * nobody.
+ *
+ * Needs: CAP_BPF, and the right to look into /sys/fs/bpf.
+ *
+ * @throws {NotPermittedError} when this user may not look
+ */
+export function readBpfState(): BpfState | undefined {
+  return readStateAt(PLACE);
+}
+
+/**
+ * Whether the kernel loads the program that forces, by loading it; nothing is attached, and nothing
+ * stays.
+ */
+export function probeBpf(): Feature {
+  try {
+    loadObject({ force: true, soften: false })[Symbol.dispose]();
+    return { state: "yes" };
+  } catch (error) {
+    if (
+      error instanceof NotSupportedError || error instanceof NotPermittedError ||
+      error instanceof NotFoundError
+    ) {
+      return {
+        state: "no",
+        reason: error.message.replace(/^Cannot [^:]*: /, ""),
+        needs: error.hint ?? "",
+      };
+    }
+    if (error instanceof MptcpizeError) return { state: "unknown", cause: error.message };
+    throw error;
+  }
+}
