@@ -27,6 +27,20 @@ static void wait_while(int state) {
         syscall4(SYS_futex, (long)&shared.state, FUTEX_WAIT, state, 0);
 }
 
+/*
+ * The same for the tracer, which may have been stopped with the group of the two before it left it,
+ * while this process alone was continued.
+ */
+static void wait_for_tracer(long tracer) {
+    const struct { long seconds, nanoseconds; } timeout = {0, 10000000};
+
+    while (shared.state == ALLOWED) {
+        if (syscall4(SYS_futex, (long)&shared.state, FUTEX_WAIT, ALLOWED, (long)&timeout) ==
+            -ETIMEDOUT)
+            syscall4(SYS_kill, tracer, SIGCONT, 0, 0);
+    }
+}
+
 static void set_state(int state) {
     shared.state = state;
     syscall4(SYS_futex, (long)&shared.state, FUTEX_WAKE, 1, 0);
@@ -35,6 +49,8 @@ static void set_state(int state) {
 __attribute__((used)) _Noreturn void tracer_main(void) {
     long result;
 
+    /* Who stops the program's group, or its terminal, means the program alone. */
+    syscall4(SYS_setsid, 0, 0, 0, 0);
     wait_while(MADE);
     result = syscall4(SYS_ptrace, PTRACE_SEIZE, shared.job.pid, 0,
                       PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC);
@@ -131,7 +147,7 @@ static const char *attach(long *tracer) {
         /* Where there is Yama; forgotten with the tracer's end. */
         syscall4(SYS_prctl, PR_SET_PTRACER, *tracer, 0, 0);
         set_state(ALLOWED);
-        wait_while(ALLOWED);
+        wait_for_tracer(*tracer);
         if (shared.state != ATTACHED)
             syscall4(SYS_wait4, *tracer, 0, WALL, 0);
     }

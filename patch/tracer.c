@@ -25,7 +25,10 @@ static bool set_registers(const struct tracee *tracee, const struct registers *r
 
 /*
  * Lets it run to the next stop of a kind: the event of an exec, or a system call. Signals go where
- * they were sent: after an exec there is no handler, so they end it, stop it or do nothing.
+ * they were sent: after an exec there is no handler, so they end it, stop it or do nothing. One
+ * that stops it is given on as well; if SIGCONT came meanwhile, the kernel drops it
+ * (do_signal_stop(), kernel/signal.c @ v6.12). Stopped so it is `t` to ps(1) and not `T`, and to
+ * its parent as any.
  */
 static bool run_until(struct tracee *tracee, bool exec) {
     long request = exec ? PTRACE_CONT : PTRACE_SYSCALL;
@@ -209,15 +212,21 @@ static const char *change(struct tracee *tracee, const struct job *job, struct r
         else
             start->values[REG_PC] = farewell_start(&stub);
     }
-    if (reason != 0 && job->strict) {
-        const u64 arguments[6] = {125};
-
-        inject(tracee, start, SYS_exit_group, arguments);
-    }
     transfer(tracee, entry, (u8 *)&tracee->code_word, 8, true);
     if (reason == 0 && !write_sites(tracee, image, bias, &stub))
         reason = "its calls could not be replaced (ptrace)";
     return reason;
+}
+
+/* Ends the program in the place of its first instruction. */
+static void end_program(struct tracee *tracee, struct registers *start, u64 entry) {
+    const u64 arguments[6] = {125};
+
+    start->values[REG_PC] = entry;
+    if (put_call_at_entry(tracee, entry))
+        inject(tracee, start, SYS_exit_group, arguments);
+    if (!tracee->gone)
+        syscall4(SYS_kill, tracee->pid, SIGKILL, 0, 0);
 }
 
 /* From the handshake to the end. */
@@ -225,16 +234,23 @@ void trace(const struct job *job) {
     struct tracee tracee = {job->pid, false, 0};
     struct registers start;
     const char *reason;
+    u64 entry;
 
     if (!run_until(&tracee, true) || !run_until(&tracee, false) || !get_registers(&tracee, &start))
         return;
     /* Who ends this process from here on leaves no half-made program behind. */
     trace_call(PTRACE_SETOPTIONS, &tracee, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+    entry = start.values[REG_PC];
     reason = change(&tracee, job, &start);
-    if (tracee.gone)
+    /* Killed meanwhile, it is not stopped any more. */
+    if (tracee.gone || !set_registers(&tracee, &start))
         return;
     if (reason != 0) {
         say_stays(job->program, reason);
+        if (job->strict) {
+            end_program(&tracee, &start, entry);
+            return;
+        }
     } else if (job->debug) {
         say("mptcpize: ");
         say(job->program);
@@ -242,6 +258,5 @@ void trace(const struct job *job) {
         say_number(job->image->site_count);
         say("\n");
     }
-    set_registers(&tracee, &start);
     trace_call(PTRACE_DETACH, &tracee, 0, 0);
 }

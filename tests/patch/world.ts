@@ -36,6 +36,40 @@ export async function run(
   return { code, signal, out: decoder.decode(stdout), err: decoder.decode(stderr) };
 }
 
+/** A program that runs until it is disposed of: killed, since one that is stopped heeds nothing else. */
+export interface RunningProgram extends AsyncDisposable {
+  readonly child: Deno.ChildProcess;
+  /** What it writes next. */
+  read(): Promise<string>;
+}
+
+/** Starts a command that goes on. */
+export function startProgram(words: readonly string[]): RunningProgram {
+  const [file, ...args] = words;
+  const child = new Deno.Command(file!, { args, stdout: "piped", stderr: "null" }).spawn();
+  const reader = child.stdout.getReader();
+  const kill = () => {
+    try {
+      child.kill("SIGKILL");
+    } catch (error) {
+      // It has ended.
+      if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
+    }
+  };
+  // What waits for it fails then.
+  const timer = setTimeout(kill, 60_000);
+  return {
+    child,
+    read: async () => decoder.decode((await reader.read()).value),
+    async [Symbol.asyncDispose]() {
+      clearTimeout(timer);
+      kill();
+      await child.status;
+      await reader.cancel();
+    },
+  };
+}
+
 /** The words that start a program patched, by the native program itself. */
 export function patched(path: string, ...args: string[]): string[] {
   return [findPatcher(), "-d", path, path, path, ...args];
@@ -119,6 +153,11 @@ export function buildHost(name: string, ...sources: string[]): Promise<string> {
   const check = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover"];
   const all = [`${HERE}${name}.c`, ...sources.map((source) => `${ROOT}patch/${source}.c`)];
   return build(name, (path) => ["gcc", ...check, "-o", path, ...all]);
+}
+
+/** Builds what holds the tracer at each of its calls. */
+export function buildSteps(): Promise<string> {
+  return build("steps", (path) => ["gcc", "-O1", "-o", path, `${HERE}steps.c`]);
 }
 
 /** Builds a static C program for aarch64, with sources of patch/. */

@@ -1,5 +1,5 @@
 # A program whose only call of socket(2) crosses a page with what follows it: exit status 42 if it made
-# an MPTCP socket, 6 if TCP.
+# an MPTCP socket, 6 if TCP. It takes more memory than the patcher.
 	.globl _start
 	.text
 	.balign 4096
@@ -30,3 +30,5 @@ _start:	mov $2, %edi
 	hlt
 	.data
 number:	.quad 41
+	.bss
+	.skip 1 << 20
