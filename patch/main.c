@@ -46,11 +46,24 @@ static void set_state(int state) {
     syscall4(SYS_futex, (long)&shared.state, FUTEX_WAKE, 1, 0);
 }
 
+/* Lets the tracer go on, unless it has been killed already. */
+static void allow(void) {
+    int made = MADE;
+
+    if (__atomic_compare_exchange_n(&shared.state, &made, ALLOWED, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST))
+        syscall4(SYS_futex, (long)&shared.state, FUTEX_WAKE, 1, 0);
+}
+
 __attribute__((used)) _Noreturn void tracer_main(void) {
     long result;
 
     /* Who stops the program's group, or its terminal, means the program alone. */
     syscall4(SYS_setsid, 0, 0, 0, 0);
+    /* Killed before its next step, it would be waited for in vain. */
+    syscall4(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
+    if (syscall4(SYS_getppid, 0, 0, 0, 0) != shared.job.pid)
+        end(0);
     wait_while(MADE);
     result = syscall4(SYS_ptrace, PTRACE_SEIZE, shared.job.pid, 0,
                       PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC);
@@ -146,7 +159,7 @@ static const char *attach(long *tracer) {
         shared.job.farewell.take_sigchld = (blocked & sigchld) != 0 && (pending & sigchld) == 0;
         /* Where there is Yama; forgotten with the tracer's end. */
         syscall4(SYS_prctl, PR_SET_PTRACER, *tracer, 0, 0);
-        set_state(ALLOWED);
+        allow();
         wait_for_tracer(*tracer);
         if (shared.state != ATTACHED)
             syscall4(SYS_wait4, *tracer, 0, WALL, 0);

@@ -106,7 +106,9 @@ static bool is_new(unsigned long *last) {
     struct __ptrace_syscall_info info = {0};
     unsigned long call;
 
-    check(ptrace(PTRACE_GET_SYSCALL_INFO, tracer, sizeof(info), &info) > 0, "call");
+    /* It may have been killed, with the program. */
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, tracer, sizeof(info), &info) <= 0)
+        return false;
     call = info.entry.nr << 32 | (unsigned)info.entry.args[0];
     if (call == *last)
         return false;
