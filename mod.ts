@@ -6,7 +6,9 @@
  * - {@linkcode listSockets}: which sockets are MPTCP, whose they are, and why the others are not.
  * - {@linkcode probeServer}: whether a server, across the network between, speaks MPTCP.
  * - {@linkcode diagnose}: what this machine can do with MPTCP, and what mends it.
- * - {@linkcode readProcessSockets}: the kernel's answer for each socket of a process.
+ * - {@linkcode readProcessSockets} and {@linkcode readMptcpInfo}: the kernel's answer for each socket of a
+ *   process, and for a descriptor.
+ * - {@linkcode watchEvents}: connections and subflows as they come and go.
  * - {@linkcode planInstall} and {@linkcode applyInstall}: put mptcpize onto a machine, and take it away.
  * - {@linkcode probeMptcp}: whether the kernel makes MPTCP sockets here.
  *

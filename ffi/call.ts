@@ -23,7 +23,7 @@ export interface CallResult {
 
 type Symbols = Libc["symbols"];
 /** A function of the C library that returns -1 and sets errno when it fails. */
-export type CallName = Exclude<keyof Symbols, "__errno_location">;
+export type CallName = Exclude<keyof Symbols, "__errno_location" | `${string}_beside`>;
 
 /** Calls a function of the C library, and never throws for what the function says. */
 export function tryCall<Name extends CallName>(

@@ -7,6 +7,7 @@
 import { call, type CallResult, tryCall } from "./call.ts";
 import { Errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
+import { libc } from "./libc_symbols.ts";
 
 const encoder = new TextEncoder();
 
@@ -36,6 +37,15 @@ export function readLink(
 }
 
 const linkBuffer = new Uint8Array(256);
+
+/** Waits until a descriptor can be read, or time is up; the runtime goes on meanwhile. */
+export async function waitForInput(fd: Fd, limitMs: number): Promise<void> {
+  const POLLIN = 1;
+  const request = new Int16Array(4);
+  new DataView(request.buffer).setInt32(0, fd.number, true);
+  request[2] = POLLIN;
+  await libc().symbols.poll_beside(new Uint8Array(request.buffer), 1n, limitMs);
+}
 
 /** The number of a network interface; undefined for one that is not there. */
 export function interfaceIndex(name: string): number | undefined {

@@ -29,6 +29,13 @@ const SYMBOLS = {
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   /** `int poll(struct pollfd *fds, nfds_t count, int timeout)` */
   poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
+  /** The same in a thread of its own, for waits; its errno is not to be had. */
+  poll_beside: {
+    name: "poll",
+    parameters: ["buffer", "usize", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
   /** `ssize_t send(int fd, const void *data, size_t length, int flags)` */
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   /** `ssize_t recv(int fd, void *data, size_t length, int flags)` */

@@ -5,8 +5,9 @@
  */
 
 import { call, tryCall } from "./call.ts";
+import { Errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
-import { cString, openSocket } from "./libc.ts";
+import { cString, openSocket, waitForInput } from "./libc.ts";
 
 // Source: include/linux/socket.h, include/uapi/linux/netlink.h, asm-generic/socket.h @ v7.2; the same on
 // x86_64 and aarch64.
@@ -65,6 +66,7 @@ export function inNetworkNamespace<Result>(path: string, callback: () => Result)
 export class NetlinkSocket implements Disposable {
   readonly #fd: Fd;
   readonly #buffer = new Uint8Array(DATAGRAM_SIZE);
+  #overruns = 0;
 
   private constructor(fd: Fd) {
     this.#fd = fd;
@@ -140,8 +142,29 @@ export class NetlinkSocket implements Disposable {
   /** Receives one datagram that is there already; undefined if none is. */
   poll(): Uint8Array<ArrayBuffer> | undefined {
     const size = BigInt(this.#buffer.length);
-    const { value } = tryCall("recv", this.#fd.number, this.#buffer, size, MSG_DONTWAIT);
-    return value === -1 ? undefined : this.#buffer.subarray(0, value);
+    for (;;) {
+      const { value, errno } = tryCall(
+        "recv",
+        this.#fd.number,
+        this.#buffer,
+        size,
+        MSG_DONTWAIT,
+      );
+      if (value !== -1) return this.#buffer.subarray(0, value);
+      // Said once for all that was lost; what came before it is still to be had.
+      if (errno !== Errno.ENOBUFS) return undefined;
+      this.#overruns++;
+    }
+  }
+
+  /** How often {@linkcode NetlinkSocket.poll} found that messages were lost, since nobody read them. */
+  get overruns(): number {
+    return this.#overruns;
+  }
+
+  /** Waits until something can be read, or time is up; the runtime goes on meanwhile. */
+  async waitReadable(limitMs: number): Promise<void> {
+    await waitForInput(this.#fd, limitMs);
   }
 
   /** Closes it; a second time does nothing. */

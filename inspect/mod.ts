@@ -25,9 +25,8 @@ export {
 } from "./counters.ts";
 export type { Subflow } from "./full_info.ts";
 export type { MptcpInfo } from "./mptcp_info.ts";
+export { type EventSubflow, EventWatch, type MptcpEvent, watchEvents } from "./events.ts";
 export {
-  type Announcement,
-  Announcements,
   type Endpoint,
   type EndpointFlag,
   type Limits,

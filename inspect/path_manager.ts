@@ -1,5 +1,5 @@
 /**
- * The in-kernel path manager of MPTCP: endpoints, limits, and what it tells of.
+ * The in-kernel path manager of MPTCP: endpoints and limits.
  *
  * @module
  */
@@ -7,14 +7,13 @@
 import { syscallError } from "../ffi/call.ts";
 import { NetlinkProtocol, NetlinkSocket } from "../ffi/netlink.ts";
 import { encodeCommand, findFamily, type GenericFamily, GENL_HEADER_SIZE } from "./genetlink.ts";
-import { parseAttributes, parseMessages } from "./netlink.ts";
+import { parseAttributes } from "./netlink.ts";
 import { ask } from "./netlink_request.ts";
-import { renderIpv6, type SocketAddress } from "./socket_address.ts";
+import { renderIpv6 } from "./socket_address.ts";
 import { StructView } from "./struct_view.ts";
 
 // Source: include/uapi/linux/mptcp_pm.h @ v7.2.
 const FAMILY = "mptcp_pm";
-const EVENTS = "mptcp_pm_events";
 const MPTCP_PM_CMD_GET_ADDR = 3;
 const MPTCP_PM_CMD_GET_LIMITS = 6;
 const MPTCP_PM_ATTR_ADDR = 1;
@@ -27,11 +26,6 @@ const MPTCP_PM_ADDR_ATTR_ADDR6 = 4;
 const MPTCP_PM_ADDR_ATTR_PORT = 5;
 const MPTCP_PM_ADDR_ATTR_FLAGS = 6;
 const MPTCP_PM_ADDR_ATTR_IF_IDX = 7;
-const MPTCP_EVENT_ANNOUNCED = 6;
-const MPTCP_ATTR_TOKEN = 1;
-const MPTCP_ATTR_DADDR4 = 7;
-const MPTCP_ATTR_DADDR6 = 8;
-const MPTCP_ATTR_DPORT = 10;
 
 /** What an endpoint is for. */
 export type EndpointFlag = "signal" | "subflow" | "backup" | "fullmesh" | "implicit" | "laminar";
@@ -118,25 +112,6 @@ export function parseLimits(payload: Uint8Array): Limits | undefined {
   return { addAddrAccepted: accepted, subflows };
 }
 
-/** An address that a peer has announced. */
-export interface Announcement {
-  /** The token of the connection on this side. */
-  readonly token: number;
-  /** The address; its port is 0 where the connection's own is meant. */
-  readonly address: SocketAddress;
-}
-
-/** Parses an event; undefined for one that is no announcement. */
-export function parseAnnouncement(payload: Uint8Array): Announcement | undefined {
-  if (payload[0] !== MPTCP_EVENT_ANNOUNCED) return undefined;
-  const attributes = parseAttributes(payload.subarray(GENL_HEADER_SIZE));
-  const token = readNumber(attributes.get(MPTCP_ATTR_TOKEN))?.u32(0);
-  const address = readAddress(attributes.get(MPTCP_ATTR_DADDR4), attributes.get(MPTCP_ATTR_DADDR6));
-  if (token === undefined || address === undefined) return undefined;
-  const port = attributes.get(MPTCP_ATTR_DPORT);
-  return { token, address: { address, port: port?.length === 2 ? port[0]! << 8 | port[1]! : 0 } };
-}
-
 function withFamily<Result>(
   callback: (socket: NetlinkSocket, family: GenericFamily) => Result,
 ): Result | undefined {
@@ -174,50 +149,4 @@ export function readPathManager(): PathManager | undefined {
     );
     return { endpoints, limits: limits ?? { addAddrAccepted: 0, subflows: 0 } };
   });
-}
-
-/** A listener to what peers announce; closed by `using`. */
-export class Announcements implements Disposable {
-  readonly #socket: NetlinkSocket;
-
-  private constructor(socket: NetlinkSocket) {
-    this.#socket = socket;
-  }
-
-  /**
-   * Begins to listen in this network namespace; undefined where that is not to be had.
-   *
-   * Needs: CAP_NET_ADMIN.
-   */
-  static open(): Announcements | undefined {
-    const socket = NetlinkSocket.open(NetlinkProtocol.GENERIC);
-    try {
-      const group = findFamily(socket, FAMILY)?.groups.get(EVENTS);
-      if (group !== undefined) {
-        socket.join(group);
-        return new Announcements(socket);
-      }
-    } catch {
-      // Not permitted: what is announced is then counted only.
-    }
-    socket[Symbol.dispose]();
-    return undefined;
-  }
-
-  /** What was announced since it was asked last. */
-  take(): Announcement[] {
-    const found: Announcement[] = [];
-    for (let bytes = this.#socket.poll(); bytes !== undefined; bytes = this.#socket.poll()) {
-      for (const { payload } of parseMessages(bytes)) {
-        const announcement = parseAnnouncement(payload);
-        if (announcement) found.push(announcement);
-      }
-    }
-    return found;
-  }
-
-  /** Ends it; a second time does nothing. */
-  [Symbol.dispose](): void {
-    this.#socket[Symbol.dispose]();
-  }
 }

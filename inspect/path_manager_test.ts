@@ -1,15 +1,8 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
-import { GENL_HEADER_SIZE, parseFamily } from "./genetlink.ts";
-import { concat, encodeAttribute, parseMessages } from "./netlink.ts";
-import { parseAnnouncement, parseEndpoint, parseLimits, readPathManager } from "./path_manager.ts";
-import {
-  forEachPrefix,
-  KERNELS,
-  parseHex,
-  random,
-  randomBytes,
-  readDatagrams,
-} from "./testdata/captures.ts";
+import { parseFamily } from "./genetlink.ts";
+import { parseMessages } from "./netlink.ts";
+import { parseEndpoint, parseLimits, readPathManager } from "./path_manager.ts";
+import { forEachPrefix, KERNELS, random, randomBytes, readDatagrams } from "./testdata/captures.ts";
 
 function firstPayload(kernel: string, answer: string): Uint8Array {
   const [message] = parseMessages(readDatagrams(kernel, answer)[0]!);
@@ -52,28 +45,6 @@ for (const kernel of KERNELS) {
   });
 }
 
-const ANNOUNCED = concat([
-  Uint8Array.of(6, 1, 0, 0),
-  encodeAttribute(1, parseHex("04030201")),
-  encodeAttribute(7, Uint8Array.of(10, 8, 0, 2)),
-  encodeAttribute(10, parseHex("1f90")),
-]);
-
-Deno.test("parseAnnouncement() reads an address that a peer announces, and nothing else", () => {
-  deepStrictEqual(parseAnnouncement(ANNOUNCED), {
-    token: 0x01020304,
-    address: { address: "10.8.0.2", port: 8080 },
-  });
-  const closed = ANNOUNCED.slice();
-  closed[0] = 3;
-  strictEqual(parseAnnouncement(closed), undefined);
-  const v6 = concat([
-    ANNOUNCED.subarray(0, GENL_HEADER_SIZE + 8),
-    encodeAttribute(8, parseHex("fd080000000000000000000000000002")),
-  ]);
-  deepStrictEqual(parseAnnouncement(v6)?.address, { address: "fd08::2", port: 0 });
-});
-
 Deno.test("the path manager's answers give nothing wrong when bytes are random", () => {
   const next = random(13);
   for (let round = 0; round < 3000; round++) {
@@ -82,7 +53,6 @@ Deno.test("the path manager's answers give nothing wrong when bytes are random",
     if (endpoint) ok(endpoint.id < 256 && endpoint.address !== "");
     parseLimits(bytes);
     parseFamily(bytes);
-    parseAnnouncement(bytes);
   }
 });
 

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { NotFoundError, UsageError } from "../errors.ts";
+import { MptcpizeError, NotFoundError, UsageError } from "../errors.ts";
 import type { Fd } from "../ffi/fd.ts";
 import {
-  Announcements,
+  type EventWatch,
   growth,
   type MptcpCounters,
   readDiagSockets,
@@ -15,6 +15,7 @@ import {
   readStreamSocket,
   type SocketAddress,
   type SocketFacts,
+  watchEvents,
 } from "../inspect/mod.ts";
 import { type Attempt, attempt, confirm, waitFor } from "./attempt.ts";
 import { explainFallback } from "./fallback_reasons.ts";
@@ -239,6 +240,16 @@ async function examine(fd: Fd, mptcp: Attempt, before: MptcpCounters, limitMs: n
   } satisfies Finding;
 }
 
+/** The events of this network namespace; undefined where they are not to be had. */
+function tryWatch(): EventWatch | undefined {
+  try {
+    return watchEvents();
+  } catch (error) {
+    if (!(error instanceof MptcpizeError)) throw error;
+    return undefined; // What is announced is then counted only.
+  }
+}
+
 /** Probes one address: with TCP first, so that silence can be told from silence about MPTCP. */
 async function probeAddress(
   remote: SocketAddress,
@@ -260,7 +271,7 @@ async function probeAddress(
   const { fd: tcpFd, ...tcp } = await attempt("TCP", remote, timeoutMs);
   tcpFd?.[Symbol.dispose]();
   if (tcp.state !== "connected") return result(withoutTcp(tcp), [tcp]);
-  using announcements = Announcements.open();
+  using events = tryWatch();
   const before = readMptcpCounters();
   const { fd, ...mptcp } = await attempt("MPTCP", remote, synPatienceMs(timeoutMs));
   const attempts = [tcp, mptcp];
@@ -270,10 +281,11 @@ async function probeAddress(
   const finding = await examine(fd, mptcp, before, timeoutMs);
   if (finding.outcome !== "mptcp") return result(finding, attempts);
   await waitFor(ANNOUNCE_MS + 2 * tcp.ms, () => undefined);
-  const announced = announcements?.take().filter((each) => each.token === token)
-    .map(({ address }) => address) ?? [];
+  const announced = (events?.take() ?? []).flatMap((event) =>
+    event.kind === "announced" && event.token === token ? [event.address] : []
+  );
   const counted = growth(before, readMptcpCounters()).get("AddAddr") ?? 0;
-  return result(finding, attempts, announced, announcements ? announced.length : counted);
+  return result(finding, attempts, announced, events ? announced.length : counted);
 }
 
 async function resolve(host: string): Promise<SocketAddress["address"][]> {
