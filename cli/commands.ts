@@ -117,6 +117,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     flags: [
       { name: "pid", short: "p", value: "PID", help: "those that a process holds" },
       {
+        name: "unit",
+        short: "u",
+        value: "UNIT",
+        help: "those of a systemd unit that runs, such as nginx or system.slice",
+      },
+      { name: "user", help: "with --unit: a unit of this user's own manager" },
+      {
         name: "cgroup",
         value: "PATH",
         help: "those made in a cgroup (v2) or below it, such as /system.slice/nginx.service",
@@ -133,6 +140,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     examples: [
       ["mptcpize sockets --pid 1234", "each socket of a process, with its subflows"],
+      ["mptcpize sockets --unit nginx", "all sockets of a service"],
       ["mptcpize sockets --all --listen", "which servers here take MPTCP"],
       ["mptcpize sockets --all --watch", "what goes on"],
     ],

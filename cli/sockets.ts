@@ -6,7 +6,9 @@
  */
 
 import {
+  findUnitCgroup,
   listSockets,
+  NotFoundError,
   readCommand,
   type SeenSocket,
   type SocketList,
@@ -29,19 +31,39 @@ function parsePid(value: string): number {
   return pid;
 }
 
-function parseScope(flags: ParsedFlags): SocketScope {
-  const given = ["pid", "cgroup", "all"].filter(flags.has);
+/** What is asked for, and how it is called. */
+interface Target {
+  readonly scope: SocketScope;
+  readonly name: string;
+  /** Whether it may be away for a while, as a unit that is started anew is. */
+  readonly returns: boolean;
+}
+
+async function parseTarget(flags: ParsedFlags): Promise<Target> {
+  const given = ["pid", "unit", "cgroup", "all"].filter(flags.has);
   if (given.length > 1) {
     throw new UsageError(
       `Cannot list sockets: --${given.join(" and --")} are given, one of them is wanted`,
     );
   }
-  const [pid, cgroup] = [flags.value("pid"), flags.value("cgroup")];
-  if (pid !== undefined) return { pid: parsePid(pid) };
-  if (cgroup !== undefined) return { cgroup };
-  if (flags.has("all")) return { all: true };
+  if (flags.has("user") && !flags.has("unit")) {
+    throw new UsageError("Cannot parse --user: it says whose unit --unit means, and there is none");
+  }
+  const [pid, unit, cgroup] = ["pid", "unit", "cgroup"].map(flags.value);
+  if (pid !== undefined) {
+    const scope = { pid: parsePid(pid) };
+    return { scope, name: `${readCommand(scope.pid)} (${pid})`, returns: false };
+  }
+  if (unit !== undefined) {
+    const cgroup = await findUnitCgroup(unit, flags.has("user"));
+    return { scope: { cgroup }, name: unit, returns: true };
+  }
+  if (cgroup !== undefined) return { scope: { cgroup }, name: `cgroup ${cgroup}`, returns: false };
+  if (flags.has("all")) {
+    return { scope: { all: true }, name: "this network namespace", returns: false };
+  }
   throw new UsageError("Cannot list sockets: no process is given", {
-    hint: "`mptcpize sockets --pid PID`, or --cgroup PATH, or --all",
+    hint: "`mptcpize sockets --pid PID`, or --unit UNIT, --cgroup PATH, --all",
   });
 }
 
@@ -51,7 +73,7 @@ interface Look extends SocketList {
   readonly command?: string;
 }
 
-function look(scope: SocketScope, listenersOnly: boolean): Look {
+function look({ scope }: Target, listenersOnly: boolean): Look {
   const list = listSockets(scope);
   const sockets = listenersOnly
     ? list.sockets.filter(({ state }) => state === "LISTEN")
@@ -63,23 +85,28 @@ function look(scope: SocketScope, listenersOnly: boolean): Look {
   return { pid, command: readCommand(pid), ...list, sockets: own };
 }
 
+/** The same of what may be away for a while. */
+function lookAgain(target: Target, listenersOnly: boolean): Look {
+  try {
+    return look(target, listenersOnly);
+  } catch (error) {
+    if (!target.returns || !(error instanceof NotFoundError)) throw error;
+    return { sockets: [], notes: [`${target.name} does not run now`], unseen: 0 };
+  }
+}
+
 /** A socket of a process, with its descriptors in that process first. */
 function withFds(socket: SeenSocket, pid: number): SeenSocket & { readonly fd?: number } {
   const fds = socket.owners.find((owner) => owner.pid === pid)?.fds ?? [];
   return { ...(fds[0] !== undefined && { fd: fds[0], fds }), ...socket };
 }
 
-function scopeText(scope: SocketScope, { command }: Look): string {
-  if ("pid" in scope) return `${command} (${scope.pid})`;
-  return "cgroup" in scope ? `cgroup ${scope.cgroup}` : "this network namespace";
-}
-
-function lookText(env: Env, scope: SocketScope, seen: Look): string {
+function lookText(env: Env, { scope, name }: Target, seen: Look): string {
   const { sockets, unseen, notes } = seen;
   const list = "pid" in scope ? socketsText(env, seen) : socketsByOwner(env, sockets);
   return [
     ...(sockets.length === 0 ? [] : [list, ""]),
-    wrap(totals(scopeText(scope, seen), sockets, unseen)),
+    wrap(totals(name, sockets, unseen)),
     ...notes.map((note) => wrap(note)),
   ].join("\n") + "\n";
 }
@@ -91,12 +118,12 @@ function lookText(env: Env, scope: SocketScope, seen: Look): string {
  * @throws {MptcpizeError} when the scope is not there or must not be looked into
  */
 export async function sockets(env: Env, flags: ParsedFlags): Promise<number> {
-  const scope = parseScope(flags);
+  const target = await parseTarget(flags);
   const show = (seen: Look, space?: number) =>
-    flags.has("json") ? JSON.stringify(seen, null, space) + "\n" : lookText(env, scope, seen);
+    flags.has("json") ? JSON.stringify(seen, null, space) + "\n" : lookText(env, target, seen);
   if (!flags.has("watch")) {
-    env.out(show(look(scope, flags.has("listen")), 2));
+    env.out(show(look(target, flags.has("listen")), 2));
     return 0;
   }
-  return await watch(env, flags.has("json"), () => show(look(scope, flags.has("listen"))));
+  return await watch(env, flags.has("json"), () => show(lookAgain(target, flags.has("listen"))));
 }

@@ -13,31 +13,24 @@ import {
   type Cgroup,
   type DiagSockets,
   listProcesses,
-  type MptcpCounters,
   readCgroup,
   readDiagSockets,
   readProcessSockets,
   readSocketOwners,
   readSocketsOf,
   type SocketFacts,
-  type SocketOwner,
   type SocketOwners,
 } from "../inspect/mod.ts";
-import { explainFallback } from "./fallback_reasons.ts";
 import {
-  countAccepted,
   namespacePath,
   namespacesOf,
   type NetworkNamespace,
   ownNamespace,
-  readCounters,
   readNamespaceId,
-  readSysctl,
 } from "./namespaces.ts";
 import { type ProcessFacts, readProcessFacts } from "./process_facts.ts";
-import type { Reason } from "./reason.ts";
-import { type JoinedSocket, joinSockets, type SeenSocket } from "./seen_socket.ts";
-import { explainTcp } from "./tcp_reasons.ts";
+import { joinSockets, type SeenSocket } from "./seen_socket.ts";
+import { reasonsOf, Surroundings } from "./surroundings.ts";
 
 /** Which sockets to list. */
 export type SocketScope =
@@ -163,90 +156,6 @@ function askDescriptors(
     }
   }
   return { facts, refused, unseen };
-}
-
-function listenerKey(address: string, port: number): string {
-  return `${address} ${port}`;
-}
-
-/** What reasons need of a namespace, read once, and only when a reason is sought. */
-class Surroundings {
-  readonly #namespace: NetworkNamespace;
-  /** By address and port, as {@linkcode listenerKey} writes them. */
-  readonly #listeners: ReadonlyMap<string, "mptcp" | "tcp">;
-  #counters: MptcpCounters | undefined;
-  #accepted: number | undefined;
-  #enabled: { readonly value: boolean | undefined } | undefined;
-
-  constructor(namespace: NetworkNamespace, joined: readonly JoinedSocket[]) {
-    this.#namespace = namespace;
-    const listeners = new Map<string, "mptcp" | "tcp">();
-    for (const { socket } of joined) {
-      if (socket.state !== "LISTEN" || socket.local === undefined) continue;
-      const { address, port } = socket.local;
-      listeners.set(listenerKey(address, port), socket.verdict === "mptcp" ? "mptcp" : "tcp");
-    }
-    this.#listeners = listeners;
-  }
-
-  get counters(): MptcpCounters {
-    return this.#counters ??= readCounters(this.#namespace);
-  }
-
-  get accepted(): number {
-    return this.#accepted ??= countAccepted(this.#namespace);
-  }
-
-  get enabled(): boolean | undefined {
-    this.#enabled ??= { value: enabledBy(readSysctl(this.#namespace, "mptcp/enabled")) };
-    return this.#enabled.value;
-  }
-
-  /** What listens on the own port of a connection. */
-  listener(socket: JoinedSocket["socket"]): "mptcp" | "tcp" | undefined {
-    if (socket.state === "LISTEN" || socket.local === undefined) return undefined;
-    const { address, port } = socket.local;
-    // The kernel takes the most exact one; that of IPv6 may take IPv4 too.
-    const places = [address, ...socket.family === "IPv4" ? ["0.0.0.0"] : [], "::"];
-    return places.map((place) => this.#listeners.get(listenerKey(place, port)))
-      .find((verdict) => verdict !== undefined);
-  }
-}
-
-function enabledBy(value: string | undefined): boolean | undefined {
-  return value === undefined ? undefined : value !== "0";
-}
-
-function reasonsOf(
-  { socket, half, connection }: JoinedSocket,
-  owners: readonly SocketOwner[],
-  surroundings: Surroundings,
-  processOf: (pid: number) => ProcessFacts,
-): Reason[] {
-  if (socket.verdict === "mptcp") return [];
-  const { counters } = surroundings;
-  if (socket.verdict === "fallback") {
-    return explainFallback({
-      subflow: half?.subflow,
-      tcp: half?.tcp,
-      remoteKeyReceived: connection?.mptcp?.remoteKeyReceived,
-      md5: half?.md5 ?? false,
-      counters,
-    });
-  }
-  const owner = owners.find(({ pid }) => pid !== 1) ?? owners[0];
-  return explainTcp({
-    listener: surroundings.listener(socket),
-    owner,
-    held: socket.inode !== 0,
-    heldByInit: owner?.pid !== 1 && owners.some(({ pid }) => pid === 1),
-    process: owner && processOf(owner.pid),
-    ulp: half?.ulp,
-    md5: half?.md5 ?? false,
-    enabled: surroundings.enabled,
-    accepted: surroundings.accepted,
-    counters,
-  });
 }
 
 function processNote(unreadable: number): string {

@@ -19,4 +19,5 @@ export {
 export type { Certainty, Reason, ReasonCode } from "./reason.ts";
 export type { SeenSocket, SeenSubflow } from "./seen_socket.ts";
 export type { SelfTest } from "./loopback.ts";
+export { findUnitCgroup } from "./unit_cgroup.ts";
 export type { PreloadTrial } from "./try_preload.ts";

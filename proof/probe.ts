@@ -135,6 +135,15 @@ function withoutTcp(tcp: Attempt): Finding {
 
 const BLACKHOLE_HINT = "`sysctl -w net.mptcp.blackhole_timeout=3600` as root makes it ask again";
 
+/**
+ * Whether this kernel asks without MPTCP when a SYN with it gets no answer: those before 6.12 never do.
+ *
+ * Source: net/mptcp/ctrl.c mptcp_active_detect_blackhole, absent @ v6.11; the setting came with it.
+ */
+function fallsBackAfterSyn(): boolean {
+  return readSysctl(ownNamespace(), "mptcp/blackhole_timeout") !== undefined;
+}
+
 function withoutMptcp(mptcp: Attempt, tcp: Attempt): Finding {
   const answered = `TCP: connected in ${seconds(tcp.ms)}`;
   const failed = `MPTCP: ${mptcp.error ?? `no answer in ${seconds(mptcp.ms)}`}`;
@@ -151,7 +160,9 @@ function withoutMptcp(mptcp: Attempt, tcp: Attempt): Finding {
         outcome: "syn-dropped",
         words: "something on the way drops the SYN that asks for MPTCP",
         evidence: [failed, answered],
-        hint: "programs wait about 3 s, then get TCP, and the kernel stops asking for an hour",
+        hint: fallsBackAfterSyn()
+          ? "programs wait about 3 s, then get TCP, and the kernel stops asking for an hour"
+          : "programs fail to connect there when they are forced: leave them unforced",
       };
     case "refused":
       return {

@@ -2,9 +2,9 @@
  * One end of a connection, as a process of its own: `serve` or `connect`, TCP or MPTCP.
  *
  * A server echoes. A client sends 1000 bytes, reads them back, says so and holds the connection; with
- * `--idle` it sends nothing. Both end with their input.
+ * `--idle` it sends nothing, with `--chatty` it goes on and on. Both end with their input.
  *
- * `deno run -A peer.ts serve|connect TCP|MPTCP ADDRESS PORT [--idle]`
+ * `deno run -A peer.ts serve|connect TCP|MPTCP ADDRESS PORT [--idle|--chatty]`
  *
  * @module
  */
@@ -44,7 +44,7 @@ function echo(connection: Fd): void {
 }
 
 if (import.meta.main) {
-  const [role, protocol, address = "", port, idle] = Deno.args;
+  const [role, protocol, address = "", port, manner] = Deno.args;
   if (protocol !== "TCP" && protocol !== "MPTCP") throw new Error(`no protocol: ${protocol}`);
   const remote = { address, port: Number(port) };
   if (role === "serve") {
@@ -64,7 +64,7 @@ if (import.meta.main) {
       say(`failed ${error}`);
     } else {
       let received = 0;
-      if (idle === undefined) {
+      if (manner !== "--idle") {
         sendBytes(fd, new Uint8Array(BYTES));
         const buffer = new Uint8Array(BYTES);
         await waitFor(PATIENCE_MS, () => {
@@ -75,6 +75,13 @@ if (import.meta.main) {
       // Acknowledgements, and additional subflows.
       await new Promise((resolve) => setTimeout(resolve, 200));
       say(`connected ${received} ${Math.round(ms)}`);
+      if (manner === "--chatty") {
+        const buffer = new Uint8Array(BYTES);
+        setInterval(() => {
+          sendBytes(fd, buffer);
+          receiveBytes(fd, buffer);
+        }, 30);
+      }
     }
   }
   await untilClosed();
