@@ -2,6 +2,7 @@
  * Make programs that only know TCP use Multipath TCP on Linux, and prove that they do.
  *
  * - {@linkcode planCommand} and {@linkcode startCommand}: force a command.
+ * - {@linkcode planEnable} and {@linkcode applyUnitPlan}: force services of systemd, at each of their starts.
  * - {@linkcode explainCommand} and {@linkcode readProgram}: what a program is, and which method reaches it.
  * - {@linkcode listSockets}: which sockets are MPTCP, whose they are, and why the others are not.
  * - {@linkcode probeServer}: whether a server, across the network between, speaks MPTCP.
@@ -54,3 +55,19 @@ export {
 export { type PatchStart } from "./patch/mod.ts";
 export * from "./program/mod.ts";
 export * from "./proof/mod.ts";
+export {
+  type Answer,
+  controlGroupOf,
+  type DropInFolders,
+  type DropInStep,
+  type ExecCommand,
+  type ManagerScope,
+  openManager,
+  parseUnitName,
+  type StartProgram,
+  UNIT_TYPES,
+  UnitManager,
+  type UnitName,
+  UnitProperties,
+  type UnitType,
+} from "./systemd/mod.ts";

@@ -88,6 +88,59 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: "enable",
+    operands: "UNIT…",
+    summary: "Force services onto MPTCP at their starts; not `systemctl enable`",
+    description: [
+      "Starts nothing at boot: what UNIT starts, whenever systemd is asked to start it, is forced onto MPTCP, by a " +
+      "drop-in beside its unit file, which is never touched. UNIT is a service, a template, an instance, or a " +
+      "socket (systemd 257); without a suffix, a service.",
+      "Asks systemd whether it took effect, and undoes it if not. With several units, all or none. What is " +
+      "in the environment already is kept.",
+    ],
+    flags: [
+      {
+        name: "method",
+        value: "METHOD",
+        choices: ["auto", "preload", "godebug", "bpf"],
+        help: "auto (the default) takes what reaches the service, or refuses; another insists",
+      },
+      {
+        name: "now",
+        help: "restart what runs, check its sockets, and put all back if it does not come up",
+      },
+      { name: "with-sockets", help: "enable the sockets that start UNIT too" },
+      { name: "user", help: "services of the user who calls" },
+      { name: "runtime", help: "until the next boot only" },
+      DRY_RUN,
+      JSON_OUTPUT,
+      HELP,
+    ],
+    examples: [
+      ["mptcpize enable --now nginx", "a server, restarted and checked"],
+      ["mptcpize enable --dry-run nginx", "what would be written"],
+      ["mptcpize enable --with-sockets cockpit", "a service and its socket"],
+      ["mptcpize enable --user syncthing", "a service of your own"],
+    ],
+  },
+  {
+    name: "disable",
+    operands: "UNIT…",
+    summary: "End `mptcpize enable`; not `systemctl disable`",
+    description: [
+      "Removes the drop-in that `mptcpize enable` wrote, and nothing else. What runs keeps its MPTCP until it is " +
+      "restarted.",
+    ],
+    flags: [
+      { name: "now", help: "restart what runs" },
+      { name: "user", help: "services of the user who calls" },
+      DRY_RUN,
+      JSON_OUTPUT,
+      HELP,
+    ],
+    examples: [["mptcpize disable --now nginx", "a server, back to TCP"]],
+  },
+  {
     name: "explain",
     operands: "[--] COMMAND [ARG…]",
     summary: "Tell which methods reach a command, and why",

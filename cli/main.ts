@@ -8,6 +8,7 @@ import { MptcpizeError, UsageError } from "../mod.ts";
 import { COMMANDS, type CommandSpec, findCommandSpec } from "./commands.ts";
 import { completions } from "./completions.ts";
 import { demo } from "./demo.ts";
+import { disable, enable } from "./enable.ts";
 import { ClosedPipe, type Env } from "./env.ts";
 import { exitStatus } from "./exit_code.ts";
 import { doctor } from "./doctor.ts";
@@ -38,6 +39,10 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
       return await explain(env, flags, words) ? 0 : 1;
     case "probe":
       return await probe(env, flags, operands) ? 0 : 1;
+    case "enable":
+      return await enable(env, flags, operands) ? 0 : 1;
+    case "disable":
+      return await disable(env, flags, operands) ? 0 : 1;
     case "completions":
       completions(env, operands);
       return 0;

@@ -185,3 +185,21 @@ Deno.test("main() prints completions that name every command and flag", async ()
     }
   }
 });
+
+Deno.test("enable and disable refuse what is no unit, whatever runs here", async () => {
+  for (const verb of ["enable", "disable"]) {
+    for (
+      const [words, message] of [
+        [[], /none is given/],
+        [["../nginx"], /it is a path/],
+        [["my unit"], /" " is in no name/],
+        [["x".repeat(300)], /at most 255/],
+        [["nginx", "a;b"], /";" is in no name/],
+      ] as const
+    ) {
+      const { status, err } = await mptcpize([verb, ...words]);
+      strictEqual(status, 2, err);
+      match(err, message);
+    }
+  }
+});

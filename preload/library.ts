@@ -193,6 +193,40 @@ export async function findLibrary(
 }
 
 /**
+ * Finds the library of an installation: what a unit may load from at each start, and after a reboot.
+ *
+ * A checkout, or a copy in a cache, is none: it may be gone by then, and systemd's programs would run
+ * without it.
+ *
+ * @param folders those of installations, the best first: `PREFIX/lib/mptcpize`
+ * @param uid the user whose programs load it
+ *
+ * @throws {NotSupportedError} where none is installed, with each that was tried and why not
+ */
+export function findInstalledLibrary(
+  machine: LibraryMachine,
+  folders: readonly string[],
+  uid: number,
+): string {
+  const tried: string[] = [];
+  for (const folder of folders) {
+    const path = `${folder}/lib/${machine}/libmptcpize.so`;
+    try {
+      const unsafe = unsafeBecause(readComponents(Deno.realPathSync(path)), uid);
+      if (unsafe === undefined) return path;
+      tried.push(`${path}: ${unsafe}`);
+    } catch (error) {
+      const state = error instanceof Deno.errors.NotFound ? "it is not there" : String(error);
+      tried.push(`${path}: ${state}`);
+    }
+  }
+  throw new NotSupportedError(
+    `Cannot load the preload library from an installation: ${tried.join("; ")}`,
+    { hint: uid === 0 ? "`mptcpize install` as root" : "`mptcpize install --user`" },
+  );
+}
+
+/**
  * Copies the library to its place: a new file beside it, then renamed, so that nobody sees half of it.
  *
  * @throws {MptcpizeError} when the copy cannot be written; nothing of it is left

@@ -13,11 +13,14 @@ export {
   type ForcedEnvironment,
   forceEnvironment,
   getVariable,
+  mergeGodebug,
+  mergePreload,
   parseNulTerminated,
   toByteString,
 } from "./environment.ts";
 export {
   copyLibrary,
+  findInstalledLibrary,
   findLibrary,
   isLibraryMachine,
   type LibraryMachine,

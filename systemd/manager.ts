@@ -18,7 +18,9 @@ export type ManagerScope = "system" | "user";
 export interface Answer {
   /** The exit status. */
   readonly code: number;
+  /** What it printed. */
   readonly stdout: string;
+  /** What it said, without blanks around it. */
   readonly stderr: string;
 }
 

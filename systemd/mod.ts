@@ -7,6 +7,29 @@
  */
 
 export {
+  assignmentsOf,
+  DROP_IN_NAME,
+  type DropIn,
+  environmentSetting,
+  LATE_DROP_IN_NAME,
+  parseDropIn,
+  renderDropIn,
+} from "./drop_in.ts";
+export {
+  type DropInFile,
+  type DropInFolders,
+  dropInFolders,
+  dropInPath,
+  findDropIns,
+  hasLeftovers,
+  listDropIns,
+  lockDropIns,
+  removeDropIn,
+  type Step as DropInStep,
+  writeDropIn,
+} from "./drop_in_files.ts";
+export { parseEnvironmentFile } from "./environment_file.ts";
+export {
   type Answer,
   controlGroupOf,
   type ManagerScope,
@@ -15,7 +38,15 @@ export {
   UnitManager,
   untrusted,
 } from "./manager.ts";
-export { type ExecCommand, UnitProperties } from "./properties.ts";
+export {
+  type EnvironmentFileEntry,
+  environmentFiles,
+  hidingSetting,
+  lastValue,
+  noExecSetting,
+  unsettingSetting,
+} from "./obstacles.ts";
+export { type ExecCommand, parseProperties, UnitProperties } from "./properties.ts";
 export {
   escapeUnitName,
   instanceOf,

@@ -149,8 +149,8 @@ function parseCommand(line: string): ExecCommand {
 /**
  * Parses what `systemctl show -p NAME,… UNIT` prints for one unit.
  *
- * A line that starts with none of the names belongs to the one before: arguments of a command may hold
- * line ends, and are printed as they are.
+ * Behind a command line, a line that starts with none of the names belongs to it: arguments may hold line
+ * ends, and are printed as they are.
  *
  * @param names the properties that were asked for
  */
@@ -160,7 +160,8 @@ export function parseProperties(text: string, names: readonly string[]): UnitPro
   for (const line of text.replace(/\n$/, "").split("\n")) {
     const name = names.find((name) => line.startsWith(`${name}=`));
     if (name === undefined) {
-      if (last?.length) last[last.length - 1] += `\n${line}`;
+      const at = (last?.length ?? 0) - 1;
+      if (last?.[at]?.startsWith("{ path=")) last[at] += `\n${line}`;
       continue;
     }
     last = lines.get(name) ?? [];

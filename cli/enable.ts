@@ -1,0 +1,250 @@
+/**
+ * `mptcpize enable` and `disable`: services of systemd, forced at each of their starts.
+ *
+ * @module
+ */
+
+import {
+  applyUnitPlan,
+  checkMayChange,
+  type EnableRequest,
+  findPlaces,
+  getVariable,
+  openUnitWorld,
+  ownFolder,
+  parseUnitName,
+  planDisable,
+  planEnable,
+  type PlannedUnit,
+  type RestartedUnit,
+  type UnitAction,
+  type UnitPlan,
+  UsageError,
+} from "../mod.ts";
+import type { Env } from "./env.ts";
+import type { ParsedFlags } from "./flags.ts";
+import { painter, table, wrap } from "./render.ts";
+
+/** The folders of installations whose library a unit may load, the best first. */
+function installations(env: Env, user: boolean): string[] {
+  const home = getVariable(env.environment, "HOME");
+  const own = ownFolder();
+  const folders = [
+    ...(own === undefined ? [] : [own]),
+    findPlaces({ cwd: Deno.cwd() }).folder,
+    ...(user && home?.startsWith("/") ? [findPlaces({ user, home, cwd: Deno.cwd() }).folder] : []),
+  ];
+  return [...new Set(folders)];
+}
+
+function checkOperands(verb: string, units: readonly string[]): void {
+  for (const unit of units) parseUnitName(unit);
+  if (units.length > 0) return;
+  throw new UsageError(`Cannot ${verb} MPTCP for a unit: none is given`, {
+    hint: `\`mptcpize ${verb} nginx\``,
+  });
+}
+
+const METHOD_WORDS: Readonly<Record<string, string>> = {
+  preload: "the preload library",
+  godebug: "GODEBUG",
+  bpf: "BPF",
+  socket: "SocketProtocol=mptcp",
+};
+
+function actionRow(action: UnitAction): string[] {
+  switch (action.kind) {
+    case "write":
+      return ["write", action.path];
+    case "remove":
+      return ["remove", action.path];
+    case "reload":
+      return ["reload", "systemd (systemctl daemon-reload)"];
+    case "expect": {
+      const { property, has, lacks, unit } = action.expectation;
+      return [
+        "check",
+        `${property} of ${unit} ${has === undefined ? `lacks ${lacks}` : `has ${has}`}`,
+      ];
+    }
+    case "restart":
+      return [
+        "restart",
+        action.first === undefined ? action.unit : `${action.unit}, with ${action.first}`,
+      ];
+  }
+}
+
+function planText(env: Env, plan: UnitPlan): string {
+  const paint = painter(env.color);
+  const blocks = plan.units.map(({ unit, method, file, text, done, variables }) => {
+    const head = paint("bold", unit);
+    if (done) {
+      return plan.verb === "enable"
+        ? `${head}: is enabled already, by ${METHOD_WORDS[method]}`
+        : `${head}: is not enabled`;
+    }
+    if (text === undefined) return `${head}: ${file} would be removed`;
+    const kept = variables.filter(({ before }) => before !== undefined)
+      .map(({ name, before }) => `\n  keeps ${name}=${before}`).join("");
+    const body = text.trimEnd().split("\n").map((line) => `    ${line}`).join("\n");
+    return `${head}: by ${METHOD_WORDS[method]}${kept}\n  ${file}\n${body}`;
+  });
+  const rows = plan.actions.map(actionRow);
+  if (rows.length > 0) blocks.push(`would, in this order\n${table(rows, 2)}`);
+  return blocks.join("\n\n") + "\n";
+}
+
+function socketsTable(env: Env, sockets: RestartedUnit["sockets"]): string {
+  const paint = painter(env.color);
+  const words = { mptcp: "MPTCP", fallback: "FALLBACK", tcp: "TCP" } as const;
+  const rows = sockets.map(({ verdict, state, local, remote }) => [
+    words[verdict],
+    state,
+    local,
+    remote ?? "",
+  ]);
+  const text = table([["KIND", "STATE", "LOCAL", "REMOTE"], ...rows], 2);
+  return text.replace(/^( {2})(MPTCP)(?= )/gm, (_, blank, word) => blank + paint("green", word))
+    .replace(/^( {2})(TCP|FALLBACK)(?= )/gm, (_, blank, word) => blank + paint("yellow", word));
+}
+
+function outcomeText(
+  env: Env,
+  plan: UnitPlan,
+  unit: PlannedUnit,
+  restarted: RestartedUnit[],
+): string {
+  const paint = painter(env.color);
+  const enables = plan.verb === "enable";
+  const name = paint("bold", unit.unit);
+  const again = restarted.length > 0 ? ", and restarted" : "";
+  const lines = [
+    unit.done
+      ? enables
+        ? `${name} is enabled already, by ${METHOD_WORDS[unit.method]}${again}`
+        : `${name} is not enabled: nothing to do`
+      : enables
+      ? `${name} is enabled for MPTCP by ${METHOD_WORDS[unit.method]}${again}`
+      : `${name} is as its unit file has it${again}`,
+  ];
+  if (enables && !unit.done) lines.push(`  ${unit.file}`);
+  for (const { unit: name, sockets } of restarted) {
+    if (restarted.length > 1) lines.push(`  ${name}`);
+    lines.push(sockets.length === 0 ? "  it has no TCP socket" : socketsTable(env, sockets));
+  }
+  const pending = unit.running.filter((name) => !restarted.some(({ unit }) => unit === name));
+  if (pending.length > 0 && !unit.done) {
+    lines.push(
+      wrap(
+        `${enables ? "in force" : "back to TCP"} after \`systemctl restart ${pending.join(" ")}\``,
+        2,
+      ),
+    );
+  }
+  return lines.join("\n") + "\n";
+}
+
+/** Whether what was restarted listens with MPTCP, where it was to. */
+function isProven(plan: UnitPlan, restarted: readonly RestartedUnit[]): boolean {
+  if (plan.verb === "disable" || plan.mptcp.state === "no") return true;
+  const listeners = restarted.flatMap(({ sockets }) => sockets)
+    .filter(({ state }) => state === "LISTEN");
+  return listeners.every(({ verdict }) => verdict === "mptcp");
+}
+
+async function carryOut(env: Env, flags: ParsedFlags, plan: UnitPlan): Promise<boolean> {
+  const user = plan.scope === "user";
+  const dryRun = flags.has("dry-run");
+  let restarted: readonly RestartedUnit[] = [];
+  if (!dryRun) {
+    const interrupt = new AbortController();
+    const abort = () => interrupt.abort();
+    // So that ^C undoes what was done, where it would end us half-way.
+    env.onSignal("SIGINT", abort);
+    env.onSignal("SIGTERM", abort);
+    try {
+      ({ restarted } = await applyUnitPlan(plan, openUnitWorld(user ? "user" : "system").manager, {
+        signal: interrupt.signal,
+        progress: (text) => env.columns === undefined ? undefined : env.err(`${text} …\n`),
+      }));
+    } finally {
+      env.offSignal("SIGINT", abort);
+      env.offSignal("SIGTERM", abort);
+    }
+  }
+  const proven = isProven(plan, restarted);
+  if (flags.has("json")) {
+    const { verb, scope, units, actions } = plan;
+    env.out(
+      JSON.stringify({ verb, scope, units, actions, restarted, done: !dryRun }, null, 2) + "\n",
+    );
+  } else if (dryRun) env.out(planText(env, plan));
+  else {
+    for (const unit of plan.units) {
+      const own = restarted.filter(({ unit: name }) => unit.running.includes(name));
+      env.out(outcomeText(env, plan, unit, own));
+    }
+  }
+  const warnings = plan.units.flatMap(({ unit, warnings }) =>
+    warnings.map((warning) => plan.units.length > 1 ? `${unit}: ${warning}` : warning)
+  );
+  if (plan.verb === "enable" && plan.mptcp.state === "no") {
+    warnings.push(`${plan.mptcp.reason}: it stays TCP. ${plan.mptcp.needs}`);
+  }
+  if (!proven) {
+    warnings.push("a listener is TCP still: `mptcpize sockets --all --listen` tells why");
+  }
+  for (const warning of warnings) env.err(`mptcpize: ${warning}\n`);
+  if (!flags.has("json")) {
+    for (const note of new Set(plan.units.flatMap(({ notes }) => notes))) {
+      env.err(`hint: ${wrap(note, 6).trimStart()}\n`);
+    }
+  }
+  return proven;
+}
+
+/**
+ * Enables units, or prints what would be done.
+ *
+ * @returns whether all listeners of what was restarted are MPTCP
+ * @throws {MptcpizeError} whatever keeps it from that; nothing is changed then
+ */
+export async function enable(
+  env: Env,
+  flags: ParsedFlags,
+  units: readonly string[],
+): Promise<boolean> {
+  checkOperands("enable", units);
+  const user = flags.has("user");
+  if (!flags.has("dry-run")) checkMayChange(user, "enable");
+  const request: EnableRequest = {
+    units,
+    user,
+    method: (flags.value("method") ?? "auto") as NonNullable<EnableRequest["method"]>,
+    runtime: flags.has("runtime"),
+    now: flags.has("now"),
+    withSockets: flags.has("with-sockets"),
+    installations: installations(env, user),
+  };
+  const world = openUnitWorld(user ? "user" : "system");
+  return await carryOut(env, flags, await planEnable(request, world));
+}
+
+/**
+ * Disables units, or prints what would be done.
+ *
+ * @throws {MptcpizeError} whatever keeps it from that; nothing is changed then
+ */
+export async function disable(
+  env: Env,
+  flags: ParsedFlags,
+  units: readonly string[],
+): Promise<boolean> {
+  checkOperands("disable", units);
+  const user = flags.has("user");
+  if (!flags.has("dry-run")) checkMayChange(user, "disable");
+  const world = openUnitWorld(user ? "user" : "system");
+  const plan = await planDisable({ units, user, now: flags.has("now") }, world);
+  return await carryOut(env, flags, plan);
+}

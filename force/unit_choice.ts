@@ -1,0 +1,248 @@
+/**
+ * How a unit is forced: facts about it in; the method, what is set, and what stands in the way out. Pure.
+ *
+ * @module
+ */
+
+import type { Feature } from "../features/mod.ts";
+import { displayByteString, mergeGodebug, mergePreload, toByteString } from "../preload/mod.ts";
+import type { Program } from "../program/mod.ts";
+import {
+  assignmentsOf,
+  type DropIn,
+  hidingSetting,
+  lastValue,
+  noExecSetting,
+  unsettingSetting,
+} from "../systemd/mod.ts";
+import { chooseMethod, type Reach, waysToReach } from "./choose.ts";
+import type { UnitFacts } from "./unit_read.ts";
+
+/** A way to force a unit. */
+export type UnitMethod = "preload" | "godebug" | "bpf" | "socket";
+
+/** The methods that a user may insist on. */
+export const UNIT_METHODS = ["preload", "godebug", "bpf"] as const;
+
+/** Something that stands in the way, and what to do about it. */
+export interface UnitObstacle {
+  /** A clause without a final period. */
+  readonly state: string;
+  /** A sentence without a final period. */
+  readonly remedy: string;
+}
+
+/** A variable that a drop-in sets. */
+export interface UnitVariable {
+  /** Its name. */
+  readonly name: "LD_PRELOAD" | "GODEBUG";
+  /** Its value without the drop-in; undefined if it is not set. */
+  readonly before: string | undefined;
+  /** Its value with the drop-in. */
+  readonly after: string;
+}
+
+/** What decides besides the unit itself. */
+export interface UnitChoiceFacts {
+  /** The library's path for a machine, where an installation has one; else why there is none. */
+  readonly library: (machine: string) => string | UnitObstacle;
+  /** Whether there is a library for a machine name at all. */
+  readonly hasLibrary: (machine: string) => boolean;
+  readonly machine: string;
+  /** Whether BPF programs may choose the protocol here, for services of the machine. */
+  readonly bpf: () => Feature;
+  /** What is in force already. */
+  readonly dropIn: DropIn | undefined;
+  /** Whether a file is below a folder that is the root of the unit. */
+  readonly isInRoot: (root: string, path: string) => boolean;
+}
+
+/** What was chosen for a service. */
+export interface UnitChoice {
+  readonly method: UnitMethod;
+  /** What the drop-in sets; empty for `bpf`. */
+  readonly variables: readonly UnitVariable[];
+  readonly warnings: readonly string[];
+}
+
+/** Why a service is not forced. */
+export interface UnitRefusal {
+  readonly refused: UnitObstacle;
+}
+
+function merged(
+  name: UnitVariable["name"],
+  value: string | undefined,
+  library: string,
+): string {
+  if (name === "GODEBUG") return mergeGodebug(value);
+  const bytes = value === undefined ? undefined : toByteString(value);
+  return displayByteString(mergePreload(bytes, toByteString(library)));
+}
+
+/** The value that a variable has without a drop-in of ours; files of `EnvironmentFile=` not counted. */
+function valueWithout(
+  facts: UnitFacts,
+  dropIn: DropIn | undefined,
+  name: string,
+): string | undefined {
+  const now = lastValue(facts.properties.words("Environment"), name);
+  const ours = dropIn === undefined ? undefined : lastValue(assignmentsOf(dropIn), name);
+  if (now !== undefined && now !== ours) return now;
+  // What ours was merged into then: what the unit sets itself cannot be seen behind it.
+  if (now !== undefined && dropIn !== undefined) return lastValue(dropIn.before, name);
+  return lastValue(facts.managerEnvironment, name);
+}
+
+/** A variable as the drop-in would set it, or why that would not count. */
+function planVariable(
+  facts: UnitFacts,
+  dropIn: DropIn | undefined,
+  name: UnitVariable["name"],
+  library: string,
+): UnitVariable | UnitObstacle {
+  const before = valueWithout(facts, dropIn, name);
+  const after = merged(name, before, library);
+  const unset = unsettingSetting(facts.properties, `${name}=${after}`);
+  if (unset !== undefined) {
+    return {
+      state: `${unset} takes it out of the environment again`,
+      remedy: "take that line out of the unit, by `systemctl edit`",
+    };
+  }
+  for (const { path, assignments } of facts.environmentFiles.toReversed()) {
+    const value = lastValue(assignments ?? [], name);
+    if (value === undefined) continue;
+    const wanted = merged(name, value, library);
+    if (wanted === value) break;
+    return {
+      state: `EnvironmentFile=${path} sets ${name}, and counts more than a drop-in`,
+      remedy: `put \`${name}=${wanted}\` into ${path}`,
+    };
+  }
+  return { name, before, after };
+}
+
+/** Why the library does not get into the programs of a unit, or undefined if it does. */
+function libraryObstacle(
+  { properties }: UnitFacts,
+  library: string,
+  isInRoot: UnitChoiceFacts["isInRoot"],
+): UnitObstacle | undefined {
+  const hides = hidingSetting(properties, library, (root) => isInRoot(root, library));
+  if (hides !== undefined) {
+    return { state: `${hides} hides ${library}`, remedy: "" };
+  }
+  const noExec = noExecSetting(properties, library);
+  return noExec === undefined ? undefined : {
+    state: `${noExec} keeps its programs from loading ${library}`,
+    remedy: `add \`ExecPaths=${library}\` to the unit, by \`systemctl edit\``,
+  };
+}
+
+/** A program as the kernel treats it in this unit. */
+function inUnit(program: Program, facts: UnitFacts): Program {
+  // With no_new_privs set-id bits and file capabilities give nothing: prctl(2), PR_SET_NO_NEW_PRIVS.
+  return facts.properties.isYes("NoNewPrivileges")
+    ? { ...program, setUid: false, setGid: false, fileCapabilities: false }
+    : program;
+}
+
+function isObstacle(value: object): value is UnitObstacle {
+  return "remedy" in value;
+}
+
+/** Joins remedies to one sentence. */
+function joinHints(...hints: readonly (string | undefined)[]): string {
+  return hints.filter((hint) => hint !== undefined && hint !== "").join("; or ");
+}
+
+/**
+ * Chooses how a service is forced.
+ *
+ * `auto` takes what reaches every program of `ExecStart=` and sets both variables, since what they start
+ * may need either; where the environment does not reach one, BPF.
+ *
+ * @param method what the user insists on, or `auto`
+ */
+export function chooseUnitMethod(
+  facts: UnitFacts,
+  method: UnitMethod | "auto",
+  { library, hasLibrary, machine, bpf, dropIn, isInRoot }: UnitChoiceFacts,
+): UnitChoice | UnitRefusal {
+  const { name: { name }, programs, uid, gid } = facts;
+  if (method === "bpf") {
+    const can = bpf();
+    if (can.state === "yes") return { method, variables: [], warnings: [] };
+    const refused = can.state === "no"
+      ? { state: can.reason, remedy: can.needs }
+      : { state: `BPF cannot be tried here (${can.cause})`, remedy: "" };
+    return { refused };
+  }
+  const first = programs[0]?.image?.elf?.machine ?? machine;
+  const place = library(hasLibrary(first) ? first : machine);
+  const path = typeof place === "string" ? place : undefined;
+  const ways = {
+    LD_PRELOAD: path === undefined
+      ? place as UnitObstacle
+      : libraryObstacle(facts, path, isInRoot) ?? planVariable(facts, dropIn, "LD_PRELOAD", path),
+    GODEBUG: planVariable(facts, dropIn, "GODEBUG", ""),
+  };
+  const wanted = method === "auto"
+    ? ["LD_PRELOAD", "GODEBUG"] as const
+    : [method === "preload" ? "LD_PRELOAD" as const : "GODEBUG" as const];
+  const warnings: string[] = [];
+  let main: UnitMethod | undefined = method === "auto" ? undefined : method;
+  let refused: UnitObstacle | undefined;
+  for (const { path, image, fault } of programs) {
+    if (image === undefined) {
+      refused ??= {
+        state: `its program ${path} cannot be read: ${fault}`,
+        remedy: "`--method preload` takes it to be dynamic, `--method godebug` to be Go",
+      };
+      continue;
+    }
+    const choice = chooseMethod({ program: inUnit(image, facts), uid, gid, hasLibrary, machine });
+    const reaches = (way: "preload" | "godebug"): Reach | undefined =>
+      choice.reaches.find((reach) => reach.method === way);
+    if (method === "auto") {
+      const way = (["preload", "godebug"] as const).find((way) => reaches(way)?.reaches);
+      const obstacle = way && ways[way === "preload" ? "LD_PRELOAD" : "GODEBUG"];
+      if (way !== undefined && obstacle !== undefined && !isObstacle(obstacle)) main ??= way;
+      else if (obstacle !== undefined && isObstacle(obstacle)) refused ??= obstacle;
+      else {
+        const reason = reaches(image.go === undefined ? "preload" : "godebug")?.reason;
+        const hint = waysToReach({ ...choice, reaches: [] }, image).replace(/; `--method.*$/, "")
+          .replace(/^`--method.*$/, "");
+        refused ??= { state: `${path}: ${reason}`, remedy: hint };
+      }
+    } else if (!reaches(method as "preload" | "godebug")?.reaches) {
+      const reason = reaches(method as "preload" | "godebug")?.reason;
+      warnings.push(`${path} stays TCP, but for what it starts: ${reason}`);
+    }
+  }
+  if (method !== "auto") {
+    const obstacle = ways[wanted[0]!];
+    if (isObstacle(obstacle)) {
+      const hint = bpf().state === "yes" ? `\`mptcpize enable --method bpf ${name}\`` : undefined;
+      return { refused: { ...obstacle, remedy: joinHints(obstacle.remedy, hint) } };
+    }
+  } else if (refused !== undefined || main === undefined) {
+    const can = programs.length === 0 ? undefined : bpf();
+    if (can?.state === "yes") return { method: "bpf", variables: [], warnings };
+    const obstacle = refused ?? { state: "it starts no program", remedy: "" };
+    const needs = can?.state === "no" ? `method bpf would reach it: ${can.needs}` : undefined;
+    return { refused: { ...obstacle, remedy: joinHints(obstacle.remedy, needs) } };
+  }
+  const variables = wanted.map((name) => ways[name])
+    .filter((way): way is UnitVariable => !isObstacle(way));
+  if (facts.properties.text("PAMName") !== "") {
+    warnings.push("PAM may set its environment anew (PAMName=)");
+  }
+  for (const { path, assignments } of facts.environmentFiles) {
+    if (assignments === undefined) {
+      warnings.push(`${path} cannot be read, and would count more than the drop-in`);
+    }
+  }
+  return { method: main!, variables, warnings };
+}

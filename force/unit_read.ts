@@ -1,0 +1,356 @@
+/**
+ * What is to be known about a unit before it is forced: what systemd says, the programs that it starts, and
+ * their environment.
+ *
+ * @module
+ */
+
+import {
+  ConflictError,
+  MptcpizeError,
+  NotFoundError,
+  NotPermittedError,
+  NotSupportedError,
+} from "../errors.ts";
+import { imageOf, type Program, readProgram } from "../program/mod.ts";
+import {
+  environmentFiles,
+  instanceOf,
+  isTemplate,
+  parseEnvironmentFile,
+  parseUnitName,
+  type UnitManager,
+  type UnitName,
+  type UnitProperties,
+} from "../systemd/mod.ts";
+
+/** What systemctl is asked about a unit. */
+export const UNIT_PROPERTIES: readonly string[] = [
+  ...["Id", "LoadState", "LoadError", "ActiveState", "SubState", "Type", "Result", "MainPID"],
+  ...["FragmentPath", "DropInPaths", "NeedDaemonReload", "Transient", "UnitFileState"],
+  ...["ControlGroup", "ExecStart", "ExecStartEx", "ExecStartPre", "Environment"],
+  ...["EnvironmentFiles", "UnsetEnvironment", "PassEnvironment", "User", "Group", "UID", "GID"],
+  ...["DynamicUser", "RootDirectory", "RootImage", "ProtectHome", "PrivateTmp"],
+  ...["InaccessiblePaths", "ExecPaths", "NoExecPaths", "TemporaryFileSystem", "BindPaths"],
+  ...["BindReadOnlyPaths", "NoNewPrivileges", "RestrictAddressFamilies", "PAMName"],
+  ...["AppArmorProfile", "SELinuxContext", "TriggeredBy", "Triggers", "Listen"],
+  ...["SocketProtocol", "Accept", "NRestarts"],
+];
+
+/** A program that a unit starts. */
+export interface UnitProgram {
+  /** Its path as systemd has it, below the root of the unit. */
+  readonly path: string;
+  /** What the kernel loads in the end; undefined when it could not be read. */
+  readonly image: Program | undefined;
+  /** Why it could not be read. */
+  readonly fault?: string;
+}
+
+/** The assignments of a file of `EnvironmentFile=`. */
+export interface ReadEnvironmentFile {
+  readonly path: string;
+  /** Undefined when it may not be read. */
+  readonly assignments: readonly string[] | undefined;
+}
+
+/** A socket unit that starts a service, with what it listens on. */
+export interface TriggeringSocket {
+  readonly unit: string;
+  readonly properties: UnitProperties;
+}
+
+/** What there is to know about a unit. */
+export interface UnitFacts {
+  readonly name: UnitName;
+  /** Those of the unit; of a template, those that an instance would have. */
+  readonly properties: UnitProperties;
+  /** The units of it that run: itself, or instances of a template. */
+  readonly running: readonly string[];
+  readonly programs: readonly UnitProgram[];
+  readonly environmentFiles: readonly ReadEnvironmentFile[];
+  /** The environment that the manager itself gives to services. */
+  readonly managerEnvironment: readonly string[];
+  /** Socket units that are in force and give it TCP listeners. */
+  readonly sockets: readonly TriggeringSocket[];
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** An instance that nobody has: to ask what a template would make. */
+const SAMPLE_INSTANCES = ["mptcpize", "0"] as const;
+
+const ACTIVE = ["active", "activating", "reloading", "refreshing"];
+
+/** Whether a unit runs, or is about to. */
+export function isRunning(properties: UnitProperties): boolean {
+  return ACTIVE.includes(properties.text("ActiveState"));
+}
+
+/** The name under which a unit may be asked about: of a template, that of a sample instance. */
+export function askableName(name: UnitName): string {
+  return isTemplate(name) ? instanceOf(name, SAMPLE_INSTANCES[0]) : name.name;
+}
+
+/** Listeners that would be MPTCP: `ADDRESS:PORT (Stream)`. */
+export function tcpListeners(properties: UnitProperties): string[] {
+  return properties.lines("Listen").flatMap((line) => {
+    const match = /^((?:\[[0-9a-f:.]+(?:%\w+)?\](?:%\w+)?|\d+(?:\.\d+){3}):\d+) \(Stream\)$/i
+      .exec(line);
+    return match?.[1] === undefined ? [] : [match[1]];
+  });
+}
+
+/** Listeners for which there is no MPTCP: a socket unit has one protocol for all. */
+export function otherListeners(properties: UnitProperties): string[] {
+  const tcp = new Set(tcpListeners(properties));
+  return properties.lines("Listen").filter((line) =>
+    /\((Stream|Datagram|SequentialPacket)\)$/.test(line) &&
+    !tcp.has(line.replace(/ \(Stream\)$/, ""))
+  );
+}
+
+/** Why a unit of a type that has no sockets of its own is refused. */
+function wrongType({ name, type }: UnitName, verb: string): MptcpizeError {
+  const about: Record<string, readonly [string, string]> = {
+    slice: [
+      "a slice starts no program itself",
+      `\`mptcpize attach ${name}\` forces all that is in it`,
+    ],
+    scope: [
+      "the processes of a scope are started by others",
+      `\`mptcpize attach ${name}\` forces what they open from now on`,
+    ],
+    timer: ["a timer starts another unit", "name the service that it starts"],
+    path: ["a path unit starts another unit", "name the service that it starts"],
+  };
+  const [state, hint] = about[type] ??
+    [`a ${type} unit starts no program that makes sockets`, "name a service or a socket"];
+  return new NotSupportedError(`Cannot ${verb} ${name}: ${state}`, { hint });
+}
+
+/** Why a unit cannot carry a drop-in, or undefined if it can. */
+export function unitRefusal(name: UnitName, properties: UnitProperties): MptcpizeError | undefined {
+  const cannot = (state: string) => `Cannot enable MPTCP for ${name.name}: ${state}`;
+  if (name.type !== "service" && name.type !== "socket") return wrongType(name, "enable MPTCP for");
+  switch (properties.text("LoadState")) {
+    case "loaded":
+      break;
+    case "not-found":
+      return new NotFoundError(cannot("there is no such unit"), {
+        tried: [name.name],
+        hint: `\`systemctl list-unit-files '*.${name.type}'\` lists those that there are`,
+      });
+    case "masked":
+      return new ConflictError(cannot("it is masked, so that nothing can start it"), {
+        hint: `\`systemctl unmask ${name.name}\``,
+      });
+    default: {
+      const said = /"(.*)"$/.exec(properties.text("LoadError"))?.[1];
+      return new ConflictError(
+        cannot(`systemd cannot load it (${said ?? properties.text("LoadState")})`),
+        { hint: `\`systemctl status ${name.name}\` tells more` },
+      );
+    }
+  }
+  if (properties.isYes("Transient")) {
+    return new NotSupportedError(
+      cannot("it is transient: it is gone when it stops, and a drop-in would have come too late"),
+      { hint: "`systemd-run mptcpize run COMMAND` starts another one" },
+    );
+  }
+  return undefined;
+}
+
+/** The user and group ids of a line of /etc/passwd. */
+function passwdIds(name: string): { uid: number; gid: number } | undefined {
+  let text = "";
+  try {
+    text = Deno.readTextFileSync("/etc/passwd");
+  } catch {
+    return undefined;
+  }
+  const line = text.split("\n").map((line) => line.split(":"))
+    .find(([user, , uid]) => user === name || uid === name);
+  return line === undefined ? undefined : { uid: Number(line[2]), gid: Number(line[3]) };
+}
+
+/** Whom the programs run as; somebody who is not root where it cannot be told. */
+function idsOf(
+  properties: UnitProperties,
+  caller: { readonly uid: number; readonly gid: number },
+): { uid: number; gid: number } {
+  const SOMEBODY = 65534;
+  const number = (text: string) => /^\d+$/.test(text) ? Number(text) : undefined;
+  const user = properties.text("User");
+  if (user === "" && !properties.isYes("DynamicUser")) {
+    return { uid: caller.uid, gid: number(properties.text("Group")) ?? caller.gid };
+  }
+  const found = passwdIds(user);
+  const uid = number(properties.text("UID")) ?? found?.uid ?? number(user) ?? SOMEBODY;
+  const gid = number(properties.text("GID")) ?? found?.gid ?? SOMEBODY;
+  return { uid, gid };
+}
+
+/** Where systemd looks for a program without a slash: DEFAULT_PATH of v257. */
+const SEARCHED = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"];
+
+function readUnitProgram(path: string, root: string): UnitProgram {
+  const candidates = path.includes("/") ? [path] : SEARCHED.map((folder) => `${folder}/${path}`);
+  let fault = "it is not there";
+  for (const candidate of candidates) {
+    try {
+      return { path: candidate, image: imageOf(readProgram(`${root}${candidate}`)) };
+    } catch (error) {
+      if (error instanceof NotFoundError) continue;
+      fault = error instanceof Error ? error.message : String(error);
+      break;
+    }
+  }
+  return { path, image: undefined, fault };
+}
+
+function readPrograms(properties: UnitProperties): UnitProgram[] {
+  const root = properties.text("RootDirectory");
+  const image = properties.text("RootImage");
+  return properties.commands("ExecStart").map(({ path }) =>
+    image === ""
+      ? readUnitProgram(path, root === "/" ? "" : root)
+      : { path, image: undefined, fault: `it lies in the image ${image}` }
+  );
+}
+
+/** The files that a pattern of `EnvironmentFile=` names. */
+function expandPattern(pattern: string): string[] {
+  const at = pattern.lastIndexOf("/");
+  const [folder, last] = [pattern.slice(0, at), pattern.slice(at + 1)];
+  if (!/[*?[]/.test(last)) return [pattern];
+  const expression = last.replace(/[.+^${}()|\\]/g, "\\$&").replaceAll("*", "[^/]*")
+    .replaceAll("?", "[^/]").replaceAll("[!", "[^");
+  try {
+    const matcher = new RegExp(`^${expression}$`);
+    return [...Deno.readDirSync(folder || "/")].map(({ name }) => name)
+      .filter((name) => matcher.test(name)).sort().map((name) => `${folder}/${name}`);
+  } catch {
+    return [];
+  }
+}
+
+function readEnvironmentFiles(properties: UnitProperties): ReadEnvironmentFile[] {
+  const paths = environmentFiles(properties).flatMap(({ path }) => expandPattern(path));
+  return paths.flatMap((path): ReadEnvironmentFile[] => {
+    try {
+      const assignments = parseEnvironmentFile(Deno.readTextFileSync(path))
+        .map(([name, value]) => `${name}=${value}`);
+      return [{ path, assignments }];
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      return [{ path, assignments: undefined }];
+    }
+  });
+}
+
+/** What `PassEnvironment=` passes on from the environment of the first process. */
+function passedEnvironment(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  try {
+    return Deno.readTextFileSync("/proc/1/environ").split("\0")
+      .filter((entry) => names.includes(entry.slice(0, entry.indexOf("="))));
+  } catch {
+    return []; // Not root: what systemd was started with is not for others to see.
+  }
+}
+
+async function readSockets(
+  manager: UnitManager,
+  properties: UnitProperties,
+): Promise<TriggeringSocket[]> {
+  const found: TriggeringSocket[] = [];
+  for (const unit of properties.words("TriggeredBy").filter((unit) => unit.endsWith(".socket"))) {
+    const socket = await manager.show(unit, UNIT_PROPERTIES);
+    const inForce = isRunning(socket) || socket.text("UnitFileState").startsWith("enabled");
+    if (inForce && tcpListeners(socket).length > 0) found.push({ unit, properties: socket });
+  }
+  return found;
+}
+
+/**
+ * Reads what there is to know about a unit; changes nothing.
+ *
+ * @param word as the user wrote it; an alias is followed
+ *
+ * @throws {UsageError} for what is no name of a unit
+ * @throws {MptcpizeError} of a class that tells why it cannot carry a drop-in
+ */
+export async function readUnit(manager: UnitManager, word: string): Promise<UnitFacts> {
+  const asked = parseUnitName(word);
+  const early = asked.type === "service" || asked.type === "socket"
+    ? undefined
+    : wrongType(asked, "enable MPTCP for");
+  if (early !== undefined) throw early;
+  const properties = await manager.show(askableName(asked), UNIT_PROPERTIES);
+  const refusal = unitRefusal(asked, properties);
+  if (refusal !== undefined) throw refusal;
+  const template = isTemplate(asked);
+  const name = template ? asked : parseUnitName(properties.text("Id"));
+  if (template) await checkSamples(manager, asked, properties);
+  const running = template
+    ? await runningInstances(manager, asked)
+    : isRunning(properties)
+    ? [name.name]
+    : [];
+  const caller = manager.scope === "system"
+    ? { uid: 0, gid: 0 }
+    : { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
+  return {
+    name,
+    properties,
+    running,
+    programs: readPrograms(properties),
+    environmentFiles: readEnvironmentFiles(properties),
+    managerEnvironment: [
+      ...(await manager.showManager(["Environment"])).words("Environment"),
+      ...passedEnvironment(properties.words("PassEnvironment")),
+    ],
+    sockets: name.type === "service" ? await readSockets(manager, properties) : [],
+    ...idsOf(properties, caller),
+  };
+}
+
+/** The instances of a template that run. */
+export async function runningInstances(manager: UnitManager, name: UnitName): Promise<string[]> {
+  const names = await manager.listUnits(`${name.prefix}@*.${name.type}`);
+  const running: string[] = [];
+  for (const unit of names) {
+    if (isRunning(await manager.show(unit, ["ActiveState"]))) running.push(unit);
+  }
+  return running;
+}
+
+/** Refuses a template whose environment is another one for each instance: it cannot be merged into. */
+async function checkSamples(
+  manager: UnitManager,
+  name: UnitName,
+  first: UnitProperties,
+): Promise<void> {
+  const second = await manager.show(instanceOf(name, SAMPLE_INSTANCES[1]), UNIT_PROPERTIES);
+  for (const variable of ["LD_PRELOAD", "GODEBUG"]) {
+    const [one, other] = [first, second].map((properties) =>
+      properties.words("Environment").findLast((word) => word.startsWith(`${variable}=`))
+    );
+    if (one === other) continue;
+    throw new ConflictError(
+      `Cannot enable MPTCP for ${name.name}: its ${variable} is another one for each instance`,
+      { hint: `enable its instances one by one: \`mptcpize enable ${instanceOf(name, "NAME")}\`` },
+    );
+  }
+}
+
+/** An error for who may not change units. */
+export function checkMayChange(user: boolean, verb: "enable" | "disable"): void {
+  if (user || Deno.uid() === 0) return;
+  throw new NotPermittedError(
+    `Cannot ${verb} MPTCP for units of this machine: only root may change them`,
+    { hint: `run it as root, or \`mptcpize ${verb} --user\` for your own services` },
+  );
+}
