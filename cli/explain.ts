@@ -9,6 +9,7 @@ import {
   type CommandPlan,
   explainCommand,
   NotSupportedError,
+  type PatchSite,
   planCommand,
   type Program,
 } from "../mod.ts";
@@ -53,6 +54,30 @@ function chain(program: Program): Program[] {
   return programs;
 }
 
+/** How many places are shown. */
+const SHOWN_SITES = 10;
+/** How much of a function's name: some of Rust and C++ fill a page. */
+const SHOWN_NAME = 48;
+
+function shorten(name: string): string {
+  return name.length <= SHOWN_NAME ? name : `${name.slice(0, SHOWN_NAME - 1)}…`;
+}
+
+/** The places that patching would replace, those sure to be socket(2) first; none where there is none. */
+function sitesText(sites: readonly PatchSite[]): string[] {
+  if (sites.length === 0) return [];
+  const sorted = ["socket", "any"].flatMap((calls) => sites.filter((site) => site.calls === calls));
+  const rows = sorted.slice(0, SHOWN_SITES).map(({ address, symbol, calls }) => [
+    `0x${address.toString(16)}`,
+    calls === "socket" ? "socket(2)" : "any number",
+    shorten(symbol ?? ""),
+  ]);
+  const more = sites.length - SHOWN_SITES;
+  const rest = more > 0 ? `\n  and ${more} more, which --json lists` : "";
+  const shown = table([["PLACE", "CALL", "FUNCTION"], ...rows], 2);
+  return [`\`--method patch\` would replace\n${shown}${rest}`];
+}
+
 function factsText(env: Env, facts: CommandFacts, plan: CommandPlan | undefined): string {
   const paint = painter(env.color);
   const width = env.columns === undefined ? 80 : Math.min(env.columns, 100);
@@ -73,6 +98,7 @@ function factsText(env: Env, facts: CommandFacts, plan: CommandPlan | undefined)
       width,
     ),
   ];
+  blocks.push(...sitesText(facts.sites ?? []));
   if (plan === undefined) {
     blocks.push("`mptcpize run` refuses it");
   } else {
@@ -110,10 +136,10 @@ export async function explain(
     refusal = error;
   }
   if (flags.has("json")) {
-    const { program, image, choice, mptcp, notes } = facts;
+    const { program, image, choice, sites, mptcp, notes } = facts;
     const json = plan === undefined
-      ? { program, image, reaches: choice.reaches, mptcp, notes, refused: refusal }
-      : { ...planJson(plan), program, image };
+      ? { program, image, reaches: choice.reaches, sites, mptcp, notes, refused: refusal }
+      : { ...planJson(plan), program, image, sites };
     env.out(JSON.stringify(json, null, 2) + "\n");
   } else {
     env.out(factsText(env, facts, plan));

@@ -15,8 +15,8 @@ import {
   isLibraryMachine,
   type LibraryPlace,
 } from "../preload/mod.ts";
-import { findPatcher, findSites, type PatchStart } from "../patch/mod.ts";
-import { findCommand, imageOf, type Program, readCode } from "../program/mod.ts";
+import { findPatcher, type PatchStart } from "../patch/mod.ts";
+import { findCommand, imageOf, type Program } from "../program/mod.ts";
 import {
   type Choice,
   chooseMethod,
@@ -26,6 +26,7 @@ import {
   waysToReach,
 } from "./choose.ts";
 import { makesNewEnvironment, programNotes } from "./notes.ts";
+import { type PatchSite, readPatchSites } from "./patch_sites.ts";
 
 /** What the caller wants to start. */
 export interface CommandRequest {
@@ -58,6 +59,8 @@ export interface CommandFacts {
   readonly image: Program;
   /** The method that reaches it, and why each does or does not. */
   readonly choice: Choice;
+  /** The places of its code that patching would replace; undefined where nobody looked. */
+  readonly sites: readonly PatchSite[] | undefined;
   /** Whether the kernel makes MPTCP sockets here. */
   readonly mptcp: Feature;
   /** Sentences worth knowing, without a final period. */
@@ -125,23 +128,21 @@ function readCommand(
     allowPatch: request.allowPatch === true || request.method === "patch",
   };
   let choice = chooseMethod(facts);
+  let sites: readonly PatchSite[] | undefined;
   // To look takes time, so it is done only where the answer counts.
   if (looks && choice.reaches.some(({ method, reaches }) => method === "patch" && reaches)) {
-    const path = image === program ? bytes : image.path;
-    choice = chooseMethod({ ...facts, sites: countSites(image, path) });
+    sites = readPatchSites(image, image === program ? bytes : image.path);
+    choice = chooseMethod({ ...facts, sites: sites.length });
   }
   return {
     program,
     image,
     choice,
+    sites,
     mptcp: probeMptcp(),
     notes: programNotes(program),
     path: bytes,
   };
-}
-
-function countSites(image: Program, path: string | Uint8Array): number {
-  return findSites(image.elf?.machine ?? "", readCode(path)).length;
 }
 
 /** The machine whose library a command needs; this machine's where the file does not tell. */

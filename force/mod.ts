@@ -14,6 +14,7 @@ export {
   planCommand,
   type VariableChange,
 } from "./command.ts";
+export { type PatchSite } from "./patch_sites.ts";
 export {
   type ApplyUnitOptions,
   applyUnitPlan,

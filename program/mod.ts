@@ -11,3 +11,4 @@ export { indexOfBytes, LAUNCHER_MARK } from "./launcher.ts";
 export { imageOf, type Program } from "./program.ts";
 export { findCommand, type FoundCommand, readProgram } from "./read.ts";
 export { type ScriptLine } from "./script.ts";
+export { nameAddresses } from "./symbols.ts";

@@ -1,5 +1,6 @@
 import { deepStrictEqual, fail, match, ok, strictEqual } from "node:assert";
 import { canMakeNamespaces, NetworkNamespace } from "../apps/netns.ts";
+import type { PatchSite } from "../../force/mod.ts";
 import { hasMptcp } from "../live_sockets.ts";
 import { commandExists, isRoot, skipUnless } from "../skip.ts";
 import {
@@ -426,7 +427,7 @@ Deno.test({
 
 Deno.test({
   name: "run() and explain() patch what is static when they are told to",
-  ...skip("gcc"),
+  ...skip("gcc", "objdump", "strip"),
   async fn() {
     const path = await buildMatrix(GLIBC);
     const show = async (...words: string[]) => await run(mptcpize(...words));
@@ -437,6 +438,22 @@ Deno.test({
     match(refused.err, /--method patch/);
     const explained = await show("explain", path);
     match(explained.out, /^patch +yes +\d+ places of its code would be/m);
+    match(explained.out, /^ +PLACE +CALL +FUNCTION\n +0x\w+ +socket\(2\)/m);
+    match(explained.out, /^ +0x\w+ +socket\(2\) +socket\+\d+$/m);
+    match(explained.out, /^ +and \d+ more, which --json lists$/m);
+    const { sites } = JSON.parse((await show("explain", "--json", path)).out);
+    const replaced = /now: (\d+)/.exec((await run(patched(path, "protocol"))).err)?.[1];
+    strictEqual(String(sites.length), replaced);
+    ok(sites.some(({ calls, symbol }: PatchSite) => calls === "any" && /^syscall\+/.test(symbol!)));
+    // As binutils see it, and a stripped file.
+    const { out: code } = await run(["objdump", "-d", "--no-show-raw-insn", path]);
+    for (const { address } of sites) {
+      match(code, new RegExp(`^ +${address.toString(16)}:\t${isX86 ? "syscall" : "svc"}`, "m"));
+    }
+    const stripped = `${await Deno.makeTempDir()}/stripped`;
+    await run(["strip", "-o", stripped, path]);
+    match((await show("explain", stripped)).out, /^ +0x\w+ +socket\(2\)$/m);
+    await Deno.remove(stripped.replace(/\/stripped$/, ""), { recursive: true });
     strictEqual(explained.code, 1);
     const allowed = await show("explain", "--method", "patch", path);
     match(allowed.out, /`mptcpize run` patches it in memory/);
