@@ -5,6 +5,8 @@
  * - {@linkcode planEnable} and {@linkcode applyUnitPlan}: force services of systemd, at each of their starts.
  * - {@linkcode explainCommand} and {@linkcode readProgram}: what a program is, and which method reaches it.
  * - {@linkcode listSockets}: which sockets are MPTCP, whose they are, and why the others are not.
+ * - {@linkcode readStatus} and {@linkcode readStatusOf}: what is forced, by which method, since when, and
+ *   what its sockets are.
  * - {@linkcode probeServer}: whether a server, across the network between, speaks MPTCP.
  * - {@linkcode diagnose}: what this machine can do with MPTCP, and what mends it.
  * - {@linkcode readProcessSockets} and {@linkcode readMptcpInfo}: the kernel's answer for each socket of a
@@ -38,6 +40,7 @@
  * @module
  */
 
+export type { BpfState, LoadedMap, LoadedProgram, Target, TargetSpec } from "./bpf/mod.ts";
 export * from "./errors.ts";
 export { type Feature, probeMptcp } from "./features/mod.ts";
 export * from "./force/mod.ts";

@@ -156,6 +156,30 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: "status",
+    operands: "[PID|UNIT|CGROUP…]",
+    summary: "Show what is forced, by which method, and whether it works",
+    description: [
+      "Joins what was asked for (units that are enabled, targets of the BPF program, processes that were " +
+      "started with the library, GODEBUG or `patch`) with what the kernel says about their sockets. A socket " +
+      "counts for each row that it belongs to.",
+      "With operands: each of them in detail, and why those of its sockets are TCP that are. Digits are a " +
+      "process, what has a slash in it is a cgroup (v2), all else is a systemd unit.",
+      "Exit status: 0 if something is forced, of operands if all of them are; 1 if not, or if there is no " +
+      "such thing.",
+    ],
+    flags: [
+      { name: "user", help: "units are those of this user's own manager" },
+      JSON_OUTPUT,
+      HELP,
+    ],
+    examples: [
+      ["mptcpize status", "all that is forced on this machine"],
+      ["mptcpize status nginx", "a service: enabled, restarted since, and its sockets"],
+      ["mptcpize status 1234", "whether and by what a process is forced"],
+    ],
+  },
+  {
     name: "sockets",
     operands: "",
     summary: "List TCP sockets: MPTCP, fallen back and why, or TCP and why",

@@ -20,6 +20,7 @@ import { probe } from "./probe.ts";
 import { shellWord } from "./render.ts";
 import { run } from "./run.ts";
 import { sockets } from "./sockets.ts";
+import { status } from "./status.ts";
 import manifest from "../deno.json" with { type: "json" };
 
 /** Runs the command of a table entry and gives its exit status. */
@@ -37,6 +38,8 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
       return 0;
     case "explain":
       return await explain(env, flags, words) ? 0 : 1;
+    case "status":
+      return await status(env, flags, operands) ? 0 : 1;
     case "probe":
       return await probe(env, flags, operands) ? 0 : 1;
     case "enable":

@@ -82,6 +82,8 @@ Deno.test("main() answers bad words with one error, a hint and status 2", async 
       [["sockets", "--all", "--user"], /Cannot parse --user: it says whose unit/],
       [["sockets", "--all", "--unit", "nginx"], /--unit and --all are given/],
       [["sockets", "12"], /takes no operand/],
+      [["status", "0"], /Cannot tell the status of 0: it is no process id/],
+      [["status", ""], /Cannot tell the status of '': it is empty/],
       [["demo", "fast"], /takes no operand/],
       [["explain"], /Cannot run a command: none is given/],
       [["completions"], /no shell is given/],

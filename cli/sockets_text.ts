@@ -23,7 +23,8 @@ export const VERDICT_WORDS: Readonly<Record<Verdict, string>> = {
   tcp: "TCP",
 };
 
-const VERDICT_STYLE = { mptcp: "green", fallback: "yellow", tcp: "red" } as const;
+/** The colour for a verdict. */
+export const VERDICT_STYLE = { mptcp: "green", fallback: "yellow", tcp: "red" } as const;
 
 /** A socket as far as it is shown: what one source says, or both. */
 export type ShownSocket =

@@ -19,6 +19,7 @@ import {
   readSocketOwners,
   readSocketsOf,
   type SocketFacts,
+  type SocketOwner,
   type SocketOwners,
 } from "../inspect/mod.ts";
 import {
@@ -57,13 +58,21 @@ function processesIn({ id }: NetworkNamespace): number[] {
 }
 
 /** What is in scope, before anything is asked. */
-interface Selection {
+export interface Selection {
   readonly namespaces: readonly NetworkNamespace[];
   /** The processes whose descriptors are asked. */
   readonly pids: readonly number[];
+  /** Those whose sockets alone the kernel is to list. */
   readonly cgroup: Cgroup | undefined;
   /** Whether all that sock_diag lists is in scope, or only what the processes hold. */
   readonly everyListed: boolean;
+  /** The processes among which owners are sought, where it is not as {@linkcode Selection.everyListed} has it. */
+  readonly candidates?: readonly number[];
+  /** Which of those in scope are wanted; all by default. */
+  readonly wants?: (
+    socket: { readonly cgroupId?: number },
+    owners: readonly SocketOwner[],
+  ) => boolean;
   /** Whether descriptors are asked that sock_diag tells of, too. */
   readonly askAll: boolean;
 }
@@ -191,10 +200,35 @@ function processNote(unreadable: number): string {
  * @throws {SyscallError} when the kernel refuses for another reason
  */
 export function listSockets(scope: SocketScope): SocketList {
-  const { namespaces, pids, cgroup, everyListed, askAll } = select(scope);
+  const selection = select(scope);
+  const { list, unreadable, asked, unowned } = listSelected(selection);
+  if ("pid" in scope) checkProcess(scope.pid, asked, unreadable);
+  const hidden = unreadable + asked.refused;
+  // Root is told only where something is amiss for it.
+  const told = hidden > 0 && (Deno.uid() !== 0 || selection.everyListed && unowned);
+  return told ? { ...list, notes: [...list.notes, processNote(hidden)] } : list;
+}
+
+/** The sockets of a selection. */
+interface Selected {
+  readonly list: SocketList;
+  /** How many processes did not let us list their descriptors. */
+  readonly unreadable: number;
+  readonly asked: Asked;
+  /** Whether the owner of a socket is not known that must have one. */
+  readonly unowned: boolean;
+}
+
+/**
+ * Lists the sockets of a selection, in one pass.
+ *
+ * @throws {SyscallError} as {@linkcode listSockets}
+ */
+export function listSelected(selection: Selection): Selected {
+  const { namespaces, pids, cgroup, everyListed, askAll, candidates, wants } = selection;
   const notes = new Set<string>();
   const diags = namespaces.map((namespace) => readDiag(namespace, cgroup, notes));
-  const owners = readSocketOwners(everyListed ? undefined : pids);
+  const owners = readSocketOwners(candidates ?? (everyListed ? undefined : pids));
   const listed = new Map(
     diags.flatMap((diag) =>
       [...diag?.tcp ?? [], ...diag?.mptcp ?? []].map((socket) => [socket.inode, socket] as const)
@@ -206,12 +240,7 @@ export function listSockets(scope: SocketScope): SocketList {
     return askAll || known === undefined || known.protocol === "TCP" && !known.privileged &&
         known.ulp === undefined && known.state !== "LISTEN";
   });
-  const hidden = owners.unreadable + asked.refused;
-  // Root is told only where something is amiss for it.
   const unowned = [...listed.keys()].some((inode) => inode !== 0 && !owners.byInode.has(inode));
-  if (hidden > 0 && (Deno.uid() !== 0 || everyListed && unowned)) notes.add(processNote(hidden));
-  if ("pid" in scope) checkProcess(scope.pid, asked, owners.unreadable);
-
   const facts = new Map<number, ProcessFacts>();
   const processOf = (pid: number) => {
     const known = facts.get(pid);
@@ -235,7 +264,10 @@ export function listSockets(scope: SocketScope): SocketList {
     const joined = joinSockets(diag, new Map(told));
     const surroundings = new Surroundings(namespace, joined);
     return joined
-      .filter(({ socket }) => everyListed || owners.byInode.has(socket.inode))
+      .filter(({ socket }) => {
+        const held = owners.byInode.get(socket.inode);
+        return (everyListed || held !== undefined) && (wants?.(socket, held ?? []) ?? true);
+      })
       .map((found) => {
         const held = owners.byInode.get(found.socket.inode) ?? [];
         return {
@@ -245,7 +277,8 @@ export function listSockets(scope: SocketScope): SocketList {
         };
       });
   });
-  return { sockets, notes: [...notes], unseen: asked.unseen };
+  const list = { sockets, notes: [...notes], unseen: asked.unseen };
+  return { list, unreadable: owners.unreadable, asked, unowned };
 }
 
 /** A process of which nothing could be seen is an error of the caller's, not an empty list. */

@@ -18,6 +18,18 @@ export {
 } from "./probe.ts";
 export type { Certainty, Reason, ReasonCode } from "./reason.ts";
 export type { SeenSocket, SeenSubflow } from "./seen_socket.ts";
+export type { CountedReason, SocketSummary } from "./socket_summary.ts";
+export type { ForcedProcess, ProcessMethod } from "./forced_process.ts";
+export {
+  type BpfStatus,
+  type ProcessStatus,
+  readStatus,
+  type RunningUnit,
+  type Status,
+  type TargetStatus,
+  type UnitStatus,
+} from "./status.ts";
+export { readStatusOf, type Subject, type SubjectStatus } from "./status_subject.ts";
 export type { SelfTest } from "./loopback.ts";
 export { findUnitCgroup } from "./unit_cgroup.ts";
 export type { PreloadTrial } from "./try_preload.ts";

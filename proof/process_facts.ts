@@ -9,7 +9,7 @@ import { type Environment, getVariable, parseNulTerminated } from "../preload/mo
 import { imageOf, type Program, readProgram } from "../program/mod.ts";
 
 /** The file name by which the preload library is told in an environment and among mapped files. */
-const LIBRARY_NAME = "libmptcpize.so";
+export const LIBRARY_NAME = "libmptcpize.so";
 /** Source: include/uapi/linux/auxvec.h @ v6.12. */
 const AT_SECURE = 23n;
 

@@ -86,7 +86,8 @@ function despiteLibrary(facts: TcpFacts): Reason[] {
   ];
 }
 
-function byProgram({ libraryNamed, godebug, secure, program }: ProcessFacts): Reason {
+/** Why a process that the library is not loaded into asks for TCP. */
+export function explainProgram({ libraryNamed, godebug, secure, program }: ProcessFacts): Reason {
   const certain = (code: Reason["code"], words: string, ...evidence: string[]): Reason => ({
     code,
     words,
@@ -193,7 +194,7 @@ export function explainTcp(facts: TcpFacts): Reason[] {
     }];
   }
   if (process.libraryLoaded) return rankReasons(despiteLibrary(facts));
-  const reason = byProgram(process);
+  const reason = explainProgram(process);
   if (listener !== "tcp") return [reason];
   return [{ ...reason, evidence: ["accepted from a TCP listener", ...reason.evidence] }];
 }

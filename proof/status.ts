@@ -1,0 +1,249 @@
+/**
+ * What is forced on this machine, by which method, since when, and what its sockets are.
+ *
+ * @module
+ */
+
+import { type BpfState, probeBpf, readBpfState, type Target } from "../bpf/mod.ts";
+import { MptcpizeError } from "../errors.ts";
+import type { Feature } from "../features/mod.ts";
+import {
+  type EnabledInstance,
+  type EnabledUnit,
+  listEnabledUnits,
+  readUnitSockets,
+} from "../force/mod.ts";
+import { listProcesses, readCommand, readProcessCgroup } from "../inspect/mod.ts";
+import { openManager } from "../systemd/mod.ts";
+import { cgroupExtent, countSockets, type Extent, NOTHING, unite } from "./extent.ts";
+import {
+  type ForcedProcess,
+  type ForcedProcesses,
+  groupProcesses,
+  readBootTime,
+  readForcedProcesses,
+  readStart,
+} from "./forced_process.ts";
+import { SocketCounter, type SocketSummary } from "./socket_summary.ts";
+
+/** A unit that runs, of those that are enabled. */
+export interface RunningUnit extends EnabledInstance {
+  /** When its main process was started; undefined where it has none. */
+  readonly since: Date | undefined;
+}
+
+/** A unit that `mptcpize enable` has enabled. */
+export interface UnitStatus extends Omit<EnabledUnit, "running"> {
+  /** When its drop-in was written. */
+  readonly since: Date | undefined;
+  /** Those of it that run. */
+  readonly running: readonly RunningUnit[];
+  /** The sockets of those that run. */
+  readonly sockets: SocketSummary;
+}
+
+/** A target of the BPF program. */
+export interface TargetStatus extends Target {
+  /**
+   * The sockets made in the cgroup or held by its processes, and those of processes with the name; of
+   * `all`, those of this network namespace and of every process.
+   */
+  readonly sockets: SocketSummary;
+}
+
+/** A process that was started to be forced, with what it has made of itself: its forks. */
+export interface ProcessStatus extends Omit<ForcedProcess, "parent"> {
+  /** It, and those below it with its name and method, ascending. */
+  readonly pids: readonly number[];
+  /** Their sockets; one that several hold counts once. */
+  readonly sockets: SocketSummary;
+}
+
+/** The BPF program. */
+export interface BpfStatus extends Pick<BpfState, "programs" | "maps" | "current" | "guarded"> {}
+
+/** What is forced here. */
+export interface Status {
+  /** Whether anything is, or will be as soon as its unit starts. */
+  readonly forced: boolean;
+  /** By their names. */
+  readonly units: readonly UnitStatus[];
+  /** Cgroups by their paths, then names. */
+  readonly targets: readonly TargetStatus[];
+  /** By their numbers; without those of the units. */
+  readonly processes: readonly ProcessStatus[];
+  /** What is loaded; undefined for nothing, or where it may not be read. */
+  readonly bpf: BpfStatus | undefined;
+  /** Whether this kernel takes the BPF program, for who asks. */
+  readonly bpfSupport: Feature;
+  /** What could not be seen, and what it would take; sentences without a final period. */
+  readonly notes: readonly string[];
+}
+
+/** The cgroup of a unit by that of its main process, which may be in one below. */
+function unitExtent({ unit, mainPid }: EnabledInstance): Extent {
+  const cgroup = mainPid === 0 ? undefined : readProcessCgroup(mainPid);
+  const end = cgroup?.indexOf(`/${unit}`) ?? -1;
+  return cgroup === undefined || end === -1
+    ? { ...NOTHING, pids: mainPid === 0 ? [] : [mainPid] }
+    : cgroupExtent(cgroup.slice(0, end + 1 + unit.length));
+}
+
+function targetExtent({ kind, path, name, gone }: Target): Extent {
+  switch (kind) {
+    case "all":
+      return { pids: listProcesses(), cgroupIds: [], all: true };
+    case "comm":
+      return { ...NOTHING, pids: listProcesses().filter((pid) => readCommand(pid) === name) };
+    case "cgroup":
+      return path === undefined || gone ? NOTHING : cgroupExtent(path);
+  }
+}
+
+/**
+ * Whether anything of what was asked for is in force, or will be as soon as its unit starts; not what a
+ * restart is pending for, or what cannot be reached.
+ */
+export function isInForce(
+  units: readonly Pick<EnabledUnit, "running">[],
+  targets: readonly Pick<Target, "gone">[],
+  processes: readonly Pick<ForcedProcess, "obstacle">[],
+): boolean {
+  return targets.some(({ gone }) => !gone) ||
+    processes.some(({ obstacle }) => obstacle === undefined) ||
+    units.some(({ running }) => running.length === 0 || running.some(({ pending }) => !pending));
+}
+
+/** An error that keeps from seeing a part of the answer becomes a note. */
+async function noted<Value>(
+  notes: Set<string>,
+  read: () => Value | Promise<Value>,
+): Promise<Value | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof MptcpizeError)) throw error;
+    notes.add(error.hint === undefined ? error.message : `${error.message}: ${error.hint}`);
+    return undefined;
+  }
+}
+
+/** What is asked for on this machine, of whatever kind. */
+export interface Asked {
+  readonly units: readonly Omit<UnitStatus, "sockets">[];
+  readonly state: BpfState | undefined;
+}
+
+function writtenAt(path: string): Date | undefined {
+  try {
+    return Deno.statSync(path).mtime ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads which units are enabled, and which targets are attached. */
+export async function readAsked(notes: Set<string>): Promise<Asked> {
+  const bootTime = readBootTime();
+  const enabled = [
+    ...await noted(notes, () => listEnabledUnits()) ?? [],
+    // A user without a folder of its own has none.
+    ...await noted(new Set(), () => listEnabledUnits({ user: true })) ?? [],
+  ];
+  const units = enabled.map((unit) => ({
+    ...unit,
+    since: writtenAt(unit.file),
+    running: unit.running.map((instance) => ({
+      ...instance,
+      since: instance.mainPid === 0 ? undefined : readStart(instance.mainPid, bootTime)?.since,
+    })),
+  }));
+  return { units, state: await noted(notes, readBpfState) };
+}
+
+/** The listeners that systemd holds for a `.socket` unit. */
+async function readHeld(
+  { user, running }: Pick<UnitStatus, "user" | "running">,
+  notes: Set<string>,
+): Promise<SocketSummary> {
+  const counter = new SocketCounter();
+  for (const { unit } of running) {
+    const held = await noted(
+      notes,
+      () => readUnitSockets(openManager(user ? "user" : "system"), unit),
+    );
+    for (const { verdict } of held ?? []) counter.add({ verdict, reasons: [] });
+  }
+  return counter.summary;
+}
+
+/** The note on processes that could not be seen; empty for none. */
+export function unseenNotes({ unseen }: Pick<ForcedProcesses, "unseen">, hidden: number): string[] {
+  const number = Math.max(unseen, hidden);
+  // Root of the machine is refused only by what guards itself.
+  if (number === 0 || Deno.uid() === 0) return [];
+  return [
+    `${
+      number === 1 ? "1 process" : `${number} processes`
+    } could not be looked into: whether they ` +
+    "are forced, and what is not connected of their sockets, is not shown. Run it as root to see all",
+  ];
+}
+
+/**
+ * Reads what is forced on this machine: units that are enabled, targets of the BPF program, and processes
+ * that run with our library, with GODEBUG or with the page of `patch`; each with its sockets.
+ *
+ * A socket counts for each of them that it belongs to.
+ *
+ * Needs: nothing; to see processes of other users CAP_SYS_PTRACE, and to see the targets of the BPF
+ * program CAP_BPF. What was missing is told in {@linkcode Status.notes}.
+ *
+ * @example
+ * ```ts
+ * import { readStatus } from "./status.ts";
+ * const { units, targets, processes } = await readStatus();
+ * console.log(units.length + targets.length + processes.length, "are forced here");
+ * ```
+ *
+ * @throws {SyscallError} when the kernel refuses what it gives to everybody
+ */
+export async function readStatus(): Promise<Status> {
+  const notes = new Set<string>();
+  const { units, state } = await readAsked(notes);
+  const found = readForcedProcesses();
+  const targets = state?.targets ?? [];
+  const unitExtents = units.map(({ running }) => unite(running.map(unitExtent)));
+  const ofUnits = new Set(unitExtents.flatMap(({ pids }) => pids));
+  const groups = groupProcesses(found.processes.filter(({ pid }) => !ofUnits.has(pid)));
+  const { summaries, hidden } = countSockets([
+    ...unitExtents,
+    ...targets.map(targetExtent),
+    ...groups.map(({ pids }) => ({ ...NOTHING, pids })),
+  ], notes);
+  const sockets = summaries.values();
+  const next = () => sockets.next().value!;
+  const unitSockets: SocketSummary[] = [];
+  for (const unit of units) {
+    const counted = next();
+    unitSockets.push(unit.method === "socket" ? await readHeld(unit, notes) : counted);
+  }
+  return {
+    forced: isInForce(units, targets, groups.map(({ first }) => first)),
+    units: units.map((unit, index) => ({ ...unit, sockets: unitSockets[index]! })),
+    targets: targets.map((target) => ({ ...target, sockets: next() })),
+    processes: groups.map(({ first: { parent: _, ...first }, pids }) => ({
+      ...first,
+      pids,
+      sockets: next(),
+    })),
+    bpf: state && {
+      programs: state.programs,
+      maps: state.maps,
+      current: state.current,
+      guarded: state.guarded,
+    },
+    bpfSupport: state === undefined ? probeBpf() : { state: "yes" },
+    notes: [...notes, ...unseenNotes(found, hidden)],
+  };
+}
