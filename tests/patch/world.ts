@@ -121,6 +121,15 @@ export function buildMatrix({ name, needs, words }: Flavour): Promise<string> {
   return build(name, (path) => [needs, ...words, "-pthread", "-o", path, `${HERE}matrix.c`]);
 }
 
+/** Builds surroundings.c. */
+export function buildSurroundings({ name, needs, words }: Flavour): Promise<string> {
+  const source = `${HERE}surroundings.c`;
+  return build(`surroundings ${name}`, (path) => [needs, ...words, "-o", path, source]);
+}
+
+/** Our library for this machine. */
+export const libraryPath = `${ROOT}preload/lib/${Deno.build.arch}/libmptcpize.so`;
+
 /** Builds an assembler program. */
 export function buildAssembly(name: string, machine = "x86_64"): Promise<string> {
   const [as, ld] = machine === "i386" ? ["--32", "elf_i386"] : ["--64", "elf_x86_64"];
