@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { quantile, ratio, renderDuration } from "./statistics.ts";
+import { addedShare, median, paired, quantile, ratio, renderDuration } from "./statistics.ts";
 
 Deno.test("quantile() interpolates between the sorted values", () => {
   assert.equal(quantile([3, 1, 2], 0.5), 2);
@@ -18,4 +18,16 @@ Deno.test("renderDuration() takes the unit that suits", () => {
   assert.equal(renderDuration(2345), "2.35 µs");
   assert.equal(renderDuration(1_234_000), "1.23 ms");
   assert.equal(renderDuration(45_600_000), "45.6 ms");
+});
+
+Deno.test("paired() takes the rounds that have both, and median() what there is", () => {
+  assert.deepEqual(paired([2, null, 6], [1, 100, 2]), { median: 2.5, p25: 2.25, p75: 2.75 });
+  assert.equal(median([null, 3, null, 5, 4]), 4);
+});
+
+Deno.test("addedShare() compares what is added, not what it is added to", () => {
+  const bare = Array.from({ length: 20 }, (_, round) => 100 + round);
+  const values = bare.map((value, round) => round % 5 === 0 ? value + 10 : null);
+  const reference = bare.map((value) => value + 40);
+  assert.deepEqual(addedShare(values, reference, bare), { median: 0.25, p25: 0.25, p75: 0.25 });
 });
