@@ -32,11 +32,13 @@ const SANITIZE = ["--sanitize-ops", "--sanitize-resources"];
 
 /**
  * What a job runs: tests side by side, which makes use of both processors, then those that want the machine
- * to themselves.
+ * to themselves, then those that go on after a reboot, which are all that runs then. A filter for names
+ * leaves those out.
  */
-export function suitesOf({ filter = "", kernel }: Job): Suite[] {
-  const { tests, alone } = RECIPE;
-  const byPath = filter !== "" && [...tests, ...alone].some((path) => path.includes(filter));
+export function suitesOf({ filter = "", kernel }: Job, boot: 1 | 2): Suite[] {
+  const { tests, alone, reboot } = RECIPE;
+  const paths = [...tests, ...alone, ...reboot];
+  const byPath = filter !== "" && paths.some((path) => path.includes(filter));
   const byName = filter === "" || byPath ? [] : [`--filter=${filter}`];
   const suite = (name: string, paths: readonly string[], flags: readonly string[]): Suite[] => {
     const chosen = byPath ? paths.filter((path) => path.includes(filter)) : paths;
@@ -52,17 +54,25 @@ export function suitesOf({ filter = "", kernel }: Job): Suite[] {
         MPTCPIZE_LAB: kernel,
         MPTCPIZE_EXPECT: RECIPE.kernels[kernel]?.has.join(",") ?? "",
         MPTCPIZE_RESULTS: RESULTS,
+        MPTCPIZE_BOOT: `${boot}`,
       },
     }];
   };
-  return [...suite("side by side", tests, ["--parallel"]), ...suite("one at a time", alone, [])];
+  const rebooting = byName.length > 0 ? [] : reboot;
+  if (boot === 2) return suite("after a reboot", rebooting, []);
+  return [
+    ...suite("side by side", tests, ["--parallel"]),
+    ...suite("one at a time", alone, []),
+    ...suite("before a reboot", rebooting, []),
+  ];
 }
 
 if (import.meta.main) {
   const job: Job = JSON.parse(Deno.readTextFileSync("/lab/job.json"));
   const notes = `${RESULTS}/skipped.tsv`;
   Deno.writeTextFileSync(notes, "");
-  const totals = await runSuites(suitesOf(job), notes);
+  const boot = /\blab\.boot=2\b/.test(Deno.readTextFileSync("/proc/cmdline")) ? 2 : 1;
+  const totals = await runSuites(suitesOf(job, boot), notes);
   const lines = Deno.readTextFileSync(notes).split("\n").filter(Boolean);
   const skipped = [...new Set(lines.map((line) => line.split("\t")[0] ?? ""))].sort();
   const result: Result = { release: Deno.osRelease(), totals, skipped };

@@ -5,7 +5,7 @@
  */
 
 import { qemuCommand } from "../qemu.ts";
-import type { Job, Result } from "./guest.ts";
+import { type Job, type Result, suitesOf } from "./guest.ts";
 import { type BootFiles, makeCheckoutDisk, makeInitrd } from "./images.ts";
 import { run } from "./recipe.ts";
 
@@ -14,7 +14,11 @@ const LIMIT_MINUTES = 45;
 const RESULTS_BYTES = 64 << 20;
 const MEMORY_MIB = 2048;
 
-function disk(file: string, options = "snapshot=on"): string[] {
+/** Discarded when the machine is turned off. */
+const DISCARDED = "snapshot=on";
+const KEPT = "cache=unsafe";
+
+function disk(file: string, options = DISCARDED): string[] {
   return ["-drive", `file=${file},if=virtio,format=raw,${options}`];
 }
 
@@ -25,6 +29,7 @@ function command(
   folder: string,
   append: string,
   serial: readonly string[],
+  keeps = false,
 ): [string, ...string[]] {
   return qemuCommand({
     kernel: files.vmlinuz,
@@ -32,10 +37,10 @@ function command(
     memory: MEMORY_MIB,
     append: `net.ifnames=0 systemd.show_status=0 ${append}`,
     devices: [
-      ...disk(root),
+      ...disk(root, keeps ? KEPT : DISCARDED),
       ...disk(files.modules, "readonly=on"),
       ...disk(`${folder}/checkout.img`),
-      ...disk(`${folder}/results.img`, "cache=unsafe"),
+      ...disk(`${folder}/results.img`, KEPT),
       ...serial,
     ],
   });
@@ -57,10 +62,50 @@ async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
+/** Boots once, prints what the guest prints, and puts its results into a folder. */
+async function bootOnce(
+  [program, ...args]: readonly [string, ...string[]],
+  folder: string,
+  results: string,
+): Promise<Result | undefined> {
+  const child = new Deno.Command(program, {
+    args,
+    stdin: "null",
+    stdout: "piped",
+    signal: AbortSignal.timeout(LIMIT_MINUTES * 60_000),
+  }).spawn();
+  let output = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    const plain = text.replaceAll("\r", "");
+    output += plain;
+    Deno.stdout.writeSync(new TextEncoder().encode(plain));
+  }
+  await child.status;
+  Deno.writeTextFileSync(`${results}/output.txt`, output);
+  try {
+    await run(["tar", "-xf", `${folder}/results.img`, "-C", results]);
+    return JSON.parse(Deno.readTextFileSync(`${results}/result.json`));
+  } catch {
+    return undefined;
+  }
+}
+
+/** What came of both boots. */
+function joined(first: Result, second: Result): Result {
+  const sum = (name: keyof Result["totals"]) => first.totals[name] + second.totals[name];
+  return {
+    release: second.release,
+    totals: { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") },
+    skipped: [...new Set([...first.skipped, ...second.skipped])].sort(),
+  };
+}
+
 /**
- * Runs the suites on a kernel and prints what they print.
+ * Runs the suites on a kernel and prints what they print; boots a second time where some go on after a
+ * reboot.
  *
- * @param results where the results go: result.json, a JUnit file for each suite, logs
+ * @param results where the results go: result.json, a JUnit file for each suite, logs; those of a second
+ * boot into `reboot` below
  * @returns undefined when the guest ended without a result
  */
 export function runSuites(
@@ -72,29 +117,19 @@ export function runSuites(
   return inFolder(async (folder) => {
     await prepare(files, folder, job);
     await Deno.remove(results, { recursive: true }).catch(() => {});
-    Deno.mkdirSync(results, { recursive: true });
-    const serial = ["-serial", `file:${results}/console.txt`, "-serial", "stdio"];
-    const [program, ...args] = command(files, root, folder, "", serial);
-    const child = new Deno.Command(program, {
-      args,
-      stdin: "null",
-      stdout: "piped",
-      signal: AbortSignal.timeout(LIMIT_MINUTES * 60_000),
-    }).spawn();
-    let output = "";
-    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-      const plain = text.replaceAll("\r", "");
-      output += plain;
-      Deno.stdout.writeSync(new TextEncoder().encode(plain));
-    }
-    await child.status;
-    Deno.writeTextFileSync(`${results}/output.txt`, output);
-    try {
-      await run(["tar", "-xf", `${folder}/results.img`, "-C", results]);
-      return JSON.parse(Deno.readTextFileSync(`${results}/result.json`));
-    } catch {
-      return undefined;
-    }
+    const boot = async (system: string, keeps: boolean, number: 1 | 2) => {
+      const own = number === 1 ? results : `${results}/reboot`;
+      Deno.mkdirSync(own, { recursive: true });
+      const serial = ["-serial", `file:${own}/console.txt`, "-serial", "stdio"];
+      const append = `lab.boot=${number}`;
+      return await bootOnce(command(files, system, folder, append, serial, keeps), folder, own);
+    };
+    if (suitesOf(job, 2).length === 0) return await boot(root, false, 1);
+    const own = `${folder}/root.img`;
+    await run(["cp", "--reflink=auto", "--sparse=always", root, own]);
+    const first = await boot(own, true, 1);
+    const second = first && await boot(own, true, 2);
+    return first && second && joined(first, second);
   });
 }
 

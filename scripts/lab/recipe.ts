@@ -29,6 +29,11 @@ export interface Recipe {
   readonly tests: readonly string[];
   /** Those that change the whole machine: they run after the others, one at a time. */
   readonly alone: readonly string[];
+  /**
+   * Those that go on after a reboot: they run last, with `MPTCPIZE_BOOT` 1, and alone with 2 when the
+   * machine was turned off and on again.
+   */
+  readonly reboot: readonly string[];
   /** The kernels by name, the oldest first. */
   readonly kernels: Readonly<Record<string, Kernel>>;
 }
