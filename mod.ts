@@ -3,6 +3,7 @@
  *
  * - {@linkcode planCommand} and {@linkcode startCommand}: force a command.
  * - {@linkcode planEnable} and {@linkcode applyUnitPlan}: force services of systemd, at each of their starts.
+ * - {@linkcode attach} and {@linkcode detach}: have the kernel force services, containers, cgroups.
  * - {@linkcode explainCommand} and {@linkcode readProgram}: what a program is, and which method reaches it.
  * - {@linkcode listSockets}: which sockets are MPTCP, whose they are, and why the others are not.
  * - {@linkcode readStatus} and {@linkcode readStatusOf}: what is forced, by which method, since when, and

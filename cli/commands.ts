@@ -46,7 +46,7 @@ const FORCE_FLAGS: readonly FlagSpec[] = [
   {
     name: "method",
     value: "METHOD",
-    choices: ["auto", "preload", "godebug", "patch"],
+    choices: ["auto", "preload", "godebug", "bpf", "patch"],
     help: "auto (the default) takes what reaches the command, or refuses; another insists",
   },
   {
@@ -54,6 +54,33 @@ const FORCE_FLAGS: readonly FlagSpec[] = [
     help: "let auto patch a static program in memory, where nothing else reaches it",
   },
 ];
+
+const TARGET_FLAGS: readonly FlagSpec[] = [
+  {
+    name: "pid",
+    short: "p",
+    value: "PID",
+    help: "the cgroup of a process, with all that is in it",
+  },
+  {
+    name: "container",
+    value: "ID",
+    help:
+      "a container of podman, Docker, CRI-O or containerd: its id, or the first 6 digits or more",
+  },
+  {
+    name: "comm",
+    value: "NAME",
+    help: "programs of a name of 15 bytes at most, wherever they run",
+  },
+  { name: "all", short: "a", help: "all of this machine, containers too" },
+];
+
+const QUIET: FlagSpec = {
+  name: "quiet",
+  short: "q",
+  help: "print nothing but errors and warnings",
+};
 
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly CommandSpec[] = [
@@ -139,6 +166,55 @@ export const COMMANDS: readonly CommandSpec[] = [
       HELP,
     ],
     examples: [["mptcpize disable --now nginx", "a server, back to TCP"]],
+  },
+  {
+    name: "attach",
+    operands: "[TARGET…]",
+    summary: "Have the kernel force all that runs in a cgroup",
+    description: [
+      "From now on each TCP socket that a program in a target asks for is an MPTCP socket, whatever the " +
+      "program is: static, set-user-ID, Go of any age, in a container. Not those of io_uring, those passed in " +
+      "by systemd, and those that are there already. TARGET is a unit (nginx, machine.slice), or the path of a " +
+      "cgroup of version 2, absolute or below where those are mounted (/system.slice/nginx.service); flags " +
+      "name others, and may be repeated. What is below a cgroup belongs to it.",
+      "All targets are attached or none. What is attached already stays so. It ends with `mptcpize detach`, " +
+      "when the cgroup is removed, and with the next boot; --persist has systemd attach it anew. Needs root " +
+      "and Linux 6.6; no daemon.",
+    ],
+    flags: [
+      ...TARGET_FLAGS,
+      { name: "strict", help: "leave socket options alone: what MPTCP refuses is refused" },
+      {
+        name: "persist",
+        help: "a service: at each of its starts; slices, --comm and --all: at boot",
+      },
+      DRY_RUN,
+      QUIET,
+      JSON_OUTPUT,
+      HELP,
+    ],
+    examples: [
+      ["mptcpize attach --persist nginx", "a service, now and at each start"],
+      ["mptcpize attach machine.slice", "all containers of podman, as root"],
+      ["mptcpize attach --container 3f1c9a77b2d0", "one container"],
+      ["mptcpize attach --pid $$", "the session of this shell"],
+    ],
+  },
+  {
+    name: "detach",
+    operands: "[TARGET…]",
+    summary: "End what `mptcpize attach` has begun",
+    description: [
+      "Takes the words of attach. New sockets are TCP again; those that are there stay what they are. What " +
+      "--persist has set up is undone too. With the last target, program and maps leave the kernel. --all is " +
+      "the target of `attach --all`, not each target.",
+      "Exit status: 0 also for what is not attached, which is told.",
+    ],
+    flags: [...TARGET_FLAGS, DRY_RUN, QUIET, JSON_OUTPUT, HELP],
+    examples: [
+      ["mptcpize detach nginx", "a service"],
+      ["mptcpize detach --comm java --all", "both of these targets"],
+    ],
   },
   {
     name: "explain",

@@ -15,7 +15,8 @@ import { FormatError, NotFoundError, NotPermittedError, SyscallError, UsageError
 export function exitStatus(command: string | undefined, error: unknown): number {
   if (command !== "run") return error instanceof UsageError ? 2 : 1;
   if (error instanceof NotFoundError) return 127;
-  if (error instanceof NotPermittedError || error instanceof FormatError) return 126;
+  if (error instanceof NotPermittedError) return error.capability === undefined ? 126 : 125;
+  if (error instanceof FormatError) return 126;
   // As env(1): ENOENT is "not found", another error of the exec family "cannot be executed".
   if (error instanceof SyscallError && error.call.startsWith("exec")) {
     return error.code === "ENOENT" ? 127 : 126;

@@ -16,7 +16,7 @@ import {
 import type { Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
 import { painter, table, wrap } from "./render.ts";
-import { changeRows, commandRequest, planJson } from "./run.ts";
+import { cgroupText, changeRows, commandRequest, planJson } from "./run.ts";
 
 /** One line on what a file is. */
 export function describeProgram(program: Program): string {
@@ -104,7 +104,9 @@ function factsText(env: Env, facts: CommandFacts, plan: CommandPlan | undefined)
   } else {
     const rows = changeRows(plan);
     if (plan.patch !== undefined) blocks.push("`mptcpize run` patches it in memory");
-    if (plan.patch === undefined || rows.length > 0) {
+    if (plan.cgroup !== undefined) {
+      blocks.push(`\`mptcpize run\` has the kernel do it in ${cgroupText(plan.cgroup)}`);
+    } else if (plan.patch === undefined || rows.length > 0) {
       const sets = rows.length === 0 ? "  nothing: all is set already" : table(rows, 2);
       blocks.push(`\`mptcpize run\` sets\n${sets}`);
     }

@@ -10,11 +10,13 @@ import {
   checkManifestOwner,
   checkPlaces,
   collectFiles,
+  ConflictError,
   encodeByteString,
   findPlaces,
   getVariable,
   type InstallPlan,
   type InstallTexts,
+  listAttachedBy,
   ownFolder,
   type PlaceRequest,
   planInstall,
@@ -118,6 +120,18 @@ function uninstallText(plan: UninstallPlan | undefined, done: boolean): string {
   return `${list}mptcpize ${plan.version} ${verb} removed: ${count(plan.files.length, "file")}\n`;
 }
 
+/** Refuses to take away what systemd starts: the targets would be TCP, and nothing could detach them. */
+function checkUnused(folder: string): void {
+  const prefix = folder.replace(/\/lib\/mptcpize$/, "");
+  const command = `${prefix === "/usr" ? "/usr/local" : prefix}/bin/mptcpize`;
+  const targets = listAttachedBy(command);
+  if (targets.length === 0) return;
+  throw new ConflictError(
+    `Cannot uninstall ${command}: systemd attaches ${targets.join(", ")} by it`,
+    { hint: `\`mptcpize detach ${targets.join(" ")}\` first` },
+  );
+}
+
 /**
  * Uninstalls, or prints what would be done.
  *
@@ -128,6 +142,7 @@ export async function uninstall(env: Env, flags: ParsedFlags): Promise<boolean> 
   const named = flags.has("user") || flags.value("prefix") !== undefined;
   const folder = (named ? undefined : ownFolder()) ?? findPlaces(placeRequest(env, flags)).folder;
   checkManifestOwner(folder, Deno.uid() ?? 0);
+  checkUnused(folder);
   const dryRun = flags.has("dry-run");
   const plan = dryRun ? await planUninstall(folder) : await applyUninstall(folder);
   if (flags.has("json")) {

@@ -5,6 +5,7 @@
  */
 
 import { MptcpizeError, UsageError } from "../mod.ts";
+import { attachCommand, detachCommand } from "./attach.ts";
 import { COMMANDS, type CommandSpec, findCommandSpec } from "./commands.ts";
 import { completions } from "./completions.ts";
 import { demo } from "./demo.ts";
@@ -40,6 +41,12 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
       return await explain(env, flags, words) ? 0 : 1;
     case "status":
       return await status(env, flags, operands) ? 0 : 1;
+    case "attach":
+      await attachCommand(env, flags);
+      return 0;
+    case "detach":
+      await detachCommand(env, flags);
+      return 0;
     case "probe":
       return await probe(env, flags, operands) ? 0 : 1;
     case "enable":

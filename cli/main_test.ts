@@ -86,6 +86,16 @@ Deno.test("main() answers bad words with one error, a hint and status 2", async 
       [["status", ""], /Cannot tell the status of '': it is empty/],
       [["demo", "fast"], /takes no operand/],
       [["explain"], /Cannot run a command: none is given/],
+      [["attach"], /Cannot find a target: none is given\n\nhint: name a unit/],
+      [["attach", ""], /Cannot take "" as a target/],
+      [["attach", "--pid", "x"], /Cannot parse --pid x: it is no process id/],
+      [["attach", "--pid", "0"], /--pid 0/],
+      [["attach", "--container", "web"], /Cannot parse --container web: it is no id/],
+      [["attach", "--comm", "systemd-resolved"], /keeps 15\n\nhint: `--comm systemd-resolve`/],
+      [["attach", "a b"], /Cannot take "a b" as a unit/],
+      [["attach", "--persit", "x"], /--persit.*no such flag\n\nhint: did you mean `--persist`/],
+      [["detach", "--comm", "/x"], /Cannot parse --comm "\/x"/],
+      [["detach", "--persist", "x"], /--persist: `mptcpize detach` has no such flag/],
       [["completions"], /no shell is given/],
       [["completions", "tcsh"], /tcsh is no shell known here/],
     ] as const
@@ -168,6 +178,35 @@ Deno.test("main() explains a dynamic program and a script", async () => {
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
+});
+
+Deno.test("main() tells what is not there as a target, by one error and status 1", async () => {
+  for (
+    const [words, message] of [
+      [["attach", "/no/such/cgroup"], /\/no\/such\/cgroup/],
+      [["attach", "--pid", "2147483646"], /process 2147483646 as a target/],
+      [["attach", "--container", "0123456789abcdef"], /container 0123456789abcdef as a target/],
+    ] as const
+  ) {
+    const { status, out, err } = await mptcpize(words);
+    strictEqual(status, 1, words.join(" "));
+    strictEqual(out, "");
+    match(err, message);
+    match(err, /^mptcpize: Cannot [^\n]+\n\nhint: [^\n]+\n$/);
+    const json = await mptcpize([words[0], "--json", ...words.slice(1)]);
+    strictEqual(JSON.parse(json.err).error, "NotFoundError");
+  }
+});
+
+Deno.test("main() plans an attachment of what has a name, and does nothing", async () => {
+  const words = ["attach", "--dry-run", "--comm=java", "--all"];
+  const { status, out } = await mptcpize(words);
+  strictEqual(status, 0);
+  strictEqual(out, "attach  programs named java\nattach  everything\n");
+  const { targets, done } = JSON.parse((await mptcpize([...words, "--json"])).out);
+  strictEqual(done, false);
+  strictEqual(targets[0].kind, "comm");
+  strictEqual(targets[0].attachedBefore, false);
 });
 
 Deno.test("main() takes a closed pipe for success", async () => {

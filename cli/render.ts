@@ -56,8 +56,8 @@ export function bytesText(bytes: number): string {
 }
 
 /** `1 socket`, `2 sockets`. */
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+export function count(number: number, noun: string, plural = `${noun}s`): string {
+  return `${number} ${number === 1 ? noun : plural}`;
 }
 
 const CODES = { bold: 1, red: 31, green: 32, yellow: 33 } as const;

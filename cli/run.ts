@@ -48,6 +48,7 @@ export function planJson(plan: CommandPlan): Record<string, unknown> {
     mptcp: plan.mptcp,
     library: plan.library,
     patcher: plan.patch?.patcher,
+    cgroup: plan.cgroup?.kind,
     environment: Object.fromEntries(
       plan.changes.map((change) => [change.name, displayByteString(change.after)]),
     ),
@@ -64,6 +65,13 @@ export function changeRows(plan: CommandPlan): string[][] {
   ]);
 }
 
+/** The cgroup that a command gets. */
+export function cgroupText(cgroup: NonNullable<CommandPlan["cgroup"]>): string {
+  return cgroup.kind === "scope"
+    ? "a scope of its own"
+    : `a cgroup of its own, in ${cgroup.parent}`;
+}
+
 function planText(plan: CommandPlan): string {
   const reach = plan.choice.reaches.find((reach) => reach.method === plan.method);
   const rows = [
@@ -74,6 +82,7 @@ function planText(plan: CommandPlan): string {
       ? []
       : [["copy", `${plan.library.copyFrom} to ${plan.library.path}`]]),
     ...(plan.patch === undefined ? [] : [["patch", `by ${plan.patch.patcher}`]]),
+    ...(plan.cgroup === undefined ? [] : [["attach", cgroupText(plan.cgroup)]]),
     ...changeRows(plan).map((row) => ["set", row.join(" ").trimEnd()]),
     ["exec", plan.words.map((word) => shellWord(decoder.decode(word))).join(" ")],
   ];
@@ -96,5 +105,5 @@ export async function run(
     env.out(flags.has("json") ? JSON.stringify(planJson(plan), null, 2) + "\n" : planText(plan));
     return;
   }
-  startCommand(plan);
+  await startCommand(plan);
 }

@@ -15,6 +15,11 @@ export type BootTarget =
   | { readonly kind: "comm"; readonly name: string; readonly strict: boolean }
   | { readonly kind: "all"; readonly strict: boolean };
 
+/** A target that systemd attaches anew: a service by its drop-in, all else by the unit for the boot. */
+export type PersistentTarget =
+  | { readonly kind: "service"; readonly name: string; readonly strict: boolean }
+  | BootTarget;
+
 /** The drop-in of a service that is attached at each start. */
 export const DROP_IN = "90-mptcpize-attach.conf";
 /** The unit that attaches what has no start of its own. */

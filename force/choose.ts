@@ -4,13 +4,14 @@
  * @module
  */
 
+import type { Feature } from "../features/mod.ts";
 import type { Program } from "../program/mod.ts";
 
-/** A way to make a program ask for MPTCP. */
-export type Method = "preload" | "godebug" | "patch";
+/** A way to make a program ask for MPTCP, or the kernel take it that it did (`bpf`). */
+export type Method = "preload" | "godebug" | "bpf" | "patch";
 
-/** All methods, in the order in which they are shown. */
-export const METHODS: readonly Method[] = ["preload", "godebug", "patch"];
+/** All methods, in the order in which they are shown and taken. */
+export const METHODS: readonly Method[] = ["preload", "godebug", "bpf", "patch"];
 
 /** Whether one method reaches a program, and why. */
 export interface Reach {
@@ -33,6 +34,8 @@ export interface ChoiceFacts {
   readonly hasLibrary: (machine: string) => boolean;
   /** The machine whose programs can be patched: this one. */
   readonly machine: string;
+  /** Whether the BPF program can be loaded here; undefined if nobody has tried. */
+  readonly bpf?: Feature | undefined;
   /** How many places of its code patching would replace; undefined if nobody has looked. */
   readonly sites?: number | undefined;
   /** Whether patching may be chosen without being named. */
@@ -43,7 +46,7 @@ export interface ChoiceFacts {
 export interface Choice {
   /** The method that reaches the program itself, or undefined if none does. */
   readonly method: Method | undefined;
-  /** Every method with its reason, in the order of {@linkcode METHODS}. */
+  /** Every method with its reason, in the order of {@linkcode METHODS}; `bpf` where it was tried. */
   readonly reaches: readonly Reach[];
 }
 
@@ -116,6 +119,20 @@ function godebugReach({ program }: ChoiceFacts): Reach {
   return answer(true, `it was built with ${go.version}`);
 }
 
+function bpfReach({ bpf }: ChoiceFacts): Reach[] {
+  if (bpf === undefined) return [];
+  const answer = (reaches: boolean, reason: string): Reach[] => [
+    { method: "bpf", reaches, reason },
+  ];
+  if (bpf.state === "no") return answer(false, bpf.reason);
+  if (bpf.state === "unknown") return answer(false, bpf.cause);
+  // io_uring makes sockets without update_socket_protocol() (io_uring/net.c @ v6.12).
+  return answer(
+    true,
+    "the kernel makes its sockets, and those of its children, but for io_uring's",
+  );
+}
+
 function patchReach(facts: ChoiceFacts): Reach {
   const { program, uid, gid, machine, sites } = facts;
   const answer = (reaches: boolean, reason: string): Reach => ({
@@ -147,7 +164,12 @@ function patchReach(facts: ChoiceFacts): Reach {
 
 /** Chooses the method for a program. */
 export function chooseMethod(facts: ChoiceFacts): Choice {
-  const reaches = [preloadReach(facts), godebugReach(facts), patchReach(facts)];
+  const reaches = [
+    preloadReach(facts),
+    godebugReach(facts),
+    ...bpfReach(facts),
+    patchReach(facts),
+  ];
   const chosen = reaches.find(({ method, reaches }) =>
     reaches && (method !== "patch" || facts.allowPatch === true)
   );
@@ -161,7 +183,13 @@ export function refusalReason(choice: Choice, program: Program): string {
 }
 
 /** What would reach a program that no method reaches, as a sentence without a final period. */
-export function waysToReach(choice: Choice, program: Program): string {
+export function waysToReach(choice: Choice, program: Program, uid = 0): string {
+  return `${uid === 0 ? "" : "as root `--method bpf` has the kernel do it; or "}${
+    otherWays(choice, program)
+  }`;
+}
+
+function otherWays(choice: Choice, program: Program): string {
   const patch = choice.reaches.some(({ method, reaches }) => method === "patch" && reaches)
     ? "`--method patch` replaces its calls of socket() in memory; or "
     : "";

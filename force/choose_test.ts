@@ -106,6 +106,34 @@ Deno.test("chooseMethod() patches only what it is allowed to", () => {
   }
 });
 
+Deno.test("chooseMethod() takes bpf where the kernel permits it and nothing else reaches the program", () => {
+  const facts = { uid: 0, gid: 0, hasLibrary: () => true, machine: "x86_64", allowPatch: true };
+  const [yes, no, unknown] = [
+    { state: "yes" },
+    { state: "no", reason: "the kernel is too old", needs: "Linux 6.6" },
+    { state: "unknown", cause: "it failed oddly" },
+  ] as const;
+  for (
+    const [file, bpf, method, reason] of [
+      [program(), yes, "preload", /but for io_uring's/],
+      [program({ elf: STATIC, go: go("go1.23.5", 23) }), yes, "godebug", /the kernel makes/],
+      [program({ elf: STATIC }), yes, "bpf", /and those of its children/],
+      [program({ setUid: true, ownerUid: 5 }), yes, "bpf", /the kernel/],
+      [program({ elf: STATIC }), no, "patch", /^the kernel is too old$/],
+      [program({ elf: STATIC }), unknown, "patch", /^it failed oddly$/],
+      [program({ setUid: true, ownerUid: 5 }), no, undefined, /too old/],
+    ] as const
+  ) {
+    const choice = chooseMethod({ ...facts, program: file, bpf });
+    strictEqual(choice.method, method);
+    const reach = choice.reaches.find((reach) => reach.method === "bpf");
+    strictEqual(reach?.reaches, bpf.state === "yes");
+    match(reach?.reason ?? "", reason);
+  }
+  const untried = chooseMethod({ ...facts, program: program() }).reaches;
+  deepStrictEqual(untried.map(({ method }) => method), ["preload", "godebug", "patch"]);
+});
+
 Deno.test("waysToReach() names a way for each refusal", () => {
   const ways = (file: Program) => waysToReach(choose(file), file);
   match(ways(program({ setUid: true })), /^run it as the user that it becomes/);
@@ -113,6 +141,8 @@ Deno.test("waysToReach() names a way for each refusal", () => {
   match(ways(program({ elf: STATIC, go: go("go1.19.8", 19) })), /--method patch.*Go 1\.21/);
   match(ways(program({ elf: { ...STATIC, machine: "i386", class: 32 } })), /^use a dynamically/);
   match(ways(program({ elf: { ...DYNAMIC, machine: "i386" } })), /^`--method preload/);
+  const file = program({ elf: STATIC });
+  match(waysToReach(choose(file), file, 1000), /^as root `--method bpf`.*--method patch/);
 });
 
 Deno.test("programNotes() knows native switches and what Go before 1.24 ignores", () => {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { NotSupportedError, UsageError } from "../errors.ts";
+import { probeBpf } from "../bpf/mod.ts";
+import { NotPermittedError, NotSupportedError, UsageError } from "../errors.ts";
 import { type Feature, probeMptcp } from "../features/mod.ts";
 import {
   encodeByteString,
@@ -19,6 +20,7 @@ import { findPatcher, type PatchStart } from "../patch/mod.ts";
 import { findCommand, imageOf, type Program } from "../program/mod.ts";
 import {
   type Choice,
+  type ChoiceFacts,
   chooseMethod,
   type Method,
   METHODS,
@@ -27,6 +29,7 @@ import {
 } from "./choose.ts";
 import { makesNewEnvironment, programNotes } from "./notes.ts";
 import { type PatchSite, readPatchSites } from "./patch_sites.ts";
+import { planRunCgroup, type RunCgroup } from "./run_cgroup.ts";
 
 /** What the caller wants to start. */
 export interface CommandRequest {
@@ -89,6 +92,8 @@ export interface CommandPlan extends CommandFacts {
   readonly library: LibraryPlace | undefined;
   /** How the program is patched, and by which file; undefined where it is not. */
   readonly patch: PatchStart | undefined;
+  /** The cgroup of its own that the program gets, and is forced in; undefined where it gets none. */
+  readonly cgroup: (RunCgroup & { readonly strict: boolean }) | undefined;
   /** The whole environment that the command gets. */
   readonly environment: Environment;
   /** What of the environment is set. */
@@ -106,10 +111,15 @@ const encoder = new TextEncoder();
 /** The names that a plan may set. */
 const VARIABLES = ["LD_PRELOAD", "GODEBUG", "MPTCPIZE_DEBUG", "MPTCPIZE_STRICT"];
 
-/** Finds and reads a command and chooses its method; changes nothing. */
+/**
+ * Finds and reads a command and chooses its method; changes nothing.
+ *
+ * @param looks whether to look for what patching would replace
+ * @param tries whether to try the BPF program even where the choice does not depend on it
+ */
 function readCommand(
   request: CommandRequest,
-  looks: boolean,
+  { looks, tries }: { readonly looks: boolean; readonly tries: boolean },
 ): CommandFacts & { path: Uint8Array } {
   const { environment } = request;
   const command = firstWord(request);
@@ -119,7 +129,7 @@ function readCommand(
     searched === undefined ? undefined : encodeByteString(searched),
   );
   const image = imageOf(program);
-  const facts = {
+  let facts: ChoiceFacts = {
     program: image,
     uid: Deno.uid() ?? 0,
     gid: Deno.gid() ?? 0,
@@ -129,7 +139,12 @@ function readCommand(
   };
   let choice = chooseMethod(facts);
   let sites: readonly PatchSite[] | undefined;
-  // To look takes time, so it is done only where the answer counts.
+  // To try and to look takes time, so it is done only where the answer counts.
+  const { method } = choice;
+  if (tries || request.method === "bpf" || method === undefined || method === "patch") {
+    facts = { ...facts, bpf: probeBpf() };
+    choice = chooseMethod(facts);
+  }
   if (looks && choice.reaches.some(({ method, reaches }) => method === "patch" && reaches)) {
     sites = readPatchSites(image, image === program ? bytes : image.path);
     choice = chooseMethod({ ...facts, sites: sites.length });
@@ -159,7 +174,7 @@ function libraryMachine(image: Program) {
  * @throws {FormatError} when its file makes no sense
  */
 export function explainCommand(request: CommandRequest): CommandFacts {
-  return readCommand(request, true);
+  return readCommand(request, { looks: true, tries: true });
 }
 
 function firstWord(request: CommandRequest): Uint8Array {
@@ -185,22 +200,25 @@ function firstWord(request: CommandRequest): Uint8Array {
  *
  * @throws {UsageError} when no command is given
  * @throws {NotFoundError} when there is no such command
- * @throws {NotPermittedError} when it is there and cannot be executed
- * @throws {NotSupportedError} when no method reaches it and none was insisted on, or when the library
- * has no safe place
+ * @throws {NotPermittedError} when it is there and cannot be executed, or `bpf` was insisted on and takes
+ * root
+ * @throws {NotSupportedError} when no method reaches it and none was insisted on, when `bpf` was and this
+ * kernel cannot do it, or when the library has no safe place
  * @throws {FormatError} when its file makes no sense to the kernel either
  */
 export async function planCommand(request: CommandRequest): Promise<CommandPlan> {
   const { environment, debug = false, strict = false, allowPatch = false } = request;
   const asked = request.method === "auto" ? undefined : request.method;
-  const { path, ...facts } = readCommand(request, asked === undefined && allowPatch);
+  const looks = asked === undefined && allowPatch;
+  const { path, ...facts } = readCommand(request, { looks, tries: false });
   const method = asked ?? facts.choice.method;
   if (method === undefined) {
     throw new NotSupportedError(
       `Cannot force ${facts.program.path}: ${refusalReason(facts.choice, facts.image)}`,
-      { hint: waysToReach(facts.choice, facts.image) },
+      { hint: waysToReach(facts.choice, facts.image, Deno.uid() ?? 0) },
     );
   }
+  if (method === "bpf") checkBpf(facts);
   const patches = facts.choice.reaches.some((reach) => reach.method === "patch" && reach.reaches);
   if (method === "patch" && strict && !patches) {
     const reason = facts.choice.reaches.find((reach) => reach.method === "patch")?.reason;
@@ -208,8 +226,9 @@ export async function planCommand(request: CommandRequest): Promise<CommandPlan>
       hint: "without `--strict` it runs as TCP",
     });
   }
-  // What the command starts may need either, so both are set unless one was asked for.
-  const methods: readonly Method[] = asked === undefined ? METHODS : [asked];
+  // What the command starts may need either, so both are set unless one was asked for. Not where the kernel
+  // does it for the whole cgroup: it would undo what the library does when it goes back to TCP.
+  const methods: readonly Method[] = asked === undefined && method !== "bpf" ? METHODS : [method];
   const library = methods.includes("preload")
     ? await findLibrary(libraryMachine(facts.image), {
       uid: Deno.uid() ?? 0,
@@ -244,12 +263,26 @@ export async function planCommand(request: CommandRequest): Promise<CommandPlan>
         strict,
       }
       : undefined,
+    cgroup: method === "bpf" ? { ...planRunCgroup(), strict } : undefined,
     environment: forced,
     changes,
     warnings: planWarnings(facts, method),
     openFilesLimit: request.openFilesLimit,
     ignoreSigpipe: request.ignoreSigpipe ?? false,
   };
+}
+
+/** Refuses what the kernel would not do: the command would run as TCP, and nobody would know. */
+function checkBpf({ program, choice }: CommandFacts): void {
+  const reach = choice.reaches.find(({ method }) => method === "bpf");
+  if (reach?.reaches) return;
+  const message = `Cannot force ${program.path} by BPF: ${reach?.reason}`;
+  const hint = waysToReach(choice, program);
+  if (Deno.uid() === 0) throw new NotSupportedError(message, { hint });
+  throw new NotPermittedError(message, {
+    hint: "run it as root: `sudo mptcpize run --method bpf …`",
+    capability: "CAP_BPF",
+  });
 }
 
 function planWarnings(facts: CommandFacts, method: Method): string[] {

@@ -4,7 +4,24 @@
  * @module
  */
 
-export { startCommand } from "./apply.ts";
+export { enterCommandCgroup, startCommand } from "./apply.ts";
+export {
+  attach,
+  type Attachment,
+  type AttachPlan,
+  type AttachRequest,
+  detach,
+  type DetachPlan,
+  planAttach,
+  planDetach,
+  type PlannedTarget,
+} from "./attach.ts";
+export { type BootTarget, type PersistentTarget } from "./attach_units.ts";
+export { type MatchedTarget } from "./match_targets.ts";
+export { type FileChange, Persistence, type PersistPlan } from "./persist.ts";
+export { listAttachedBy, listPersistentTargets } from "./persistent_targets.ts";
+export { type RunCgroup } from "./run_cgroup.ts";
+export { type NamedTarget, type TargetWords } from "./targets.ts";
 export { type Choice, type Method, METHODS, type Reach } from "./choose.ts";
 export {
   type CommandFacts,
