@@ -79,7 +79,8 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
 }
 
 function unknownCommand(word: string): UsageError {
-  const meant = nearest(word, COMMANDS.map((command) => command.name));
+  const names = [...COMMANDS.map((command) => command.name), "--version", "--help"];
+  const meant = nearest(word, names);
   const what = word.startsWith("-") ? "flag" : "command";
   return new UsageError(`Cannot parse ${shellWord(word)}: mptcpize has no such ${what}`, {
     hint: meant === undefined

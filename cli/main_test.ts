@@ -70,6 +70,8 @@ Deno.test("main() answers bad words with one error, a hint and status 2", async 
     const [words, message] of [
       [["rnu"], /^mptcpize: Cannot parse rnu: .*\n\nhint: did you mean `mptcpize run`\?\n$/],
       [["--frob"], /Cannot parse --frob: mptcpize has no such flag/],
+      [["--verison"], /did you mean `mptcpize --version`/],
+      [["version"], /did you mean `mptcpize --version`/],
       [["help", "nosuch"], /Cannot parse nosuch/],
       [
         ["sockets"],

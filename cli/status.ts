@@ -39,5 +39,5 @@ export async function status(
       ? toJson({ subjects })
       : subjects.map((subject) => subjectText(env, subject)).join("\n"),
   );
-  return subjects.every(({ forced }) => forced);
+  return subjects.every(({ forced }) => forced === true);
 }

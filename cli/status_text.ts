@@ -272,7 +272,12 @@ function unitFields(screen: Screen, unit: Enabled): string[] {
   ];
 }
 
-function notForcedHint({ kind, name }: SubjectStatus): string {
+function notForcedHint({ kind, name, forced }: SubjectStatus): string {
+  if (forced === undefined) {
+    return kind === "process"
+      ? "that cannot be seen"
+      : "nothing that can be seen; not all of its processes can";
+  }
   switch (kind) {
     case "process":
       return "no: `mptcpize run COMMAND` forces a program from its start";
@@ -314,7 +319,12 @@ export function subjectText(screen: Screen, subject: SubjectStatus): string {
         ...processNotes(process),
       )
     ),
-    field(screen, "sockets", summaryText(sockets) || "none of TCP"),
+    field(
+      screen,
+      "sockets",
+      summaryText(sockets) ||
+        (subject.forced === undefined ? "none that can be seen" : "none of TCP"),
+    ),
   ];
   const reasons = sockets.reasons.flatMap(({ verdict, count, reason }) => [
     `  ${paint(VERDICT_STYLE[verdict], `${count} ${VERDICT_WORDS[verdict]}`)}`,

@@ -205,6 +205,14 @@ sh (7)
   );
 });
 
+Deno.test("subjectText() does not call a process free that it could not see", () => {
+  const text = subjectText(PLAIN, {
+    ...SUBJECT,
+    ...{ kind: "process", name: "7", forced: undefined, units: [], processes: [], sockets: NONE },
+  });
+  match(text, /forced {4}that cannot be seen\n {2}sockets {3}none that can be seen\n/);
+});
+
 Deno.test("sinceText() shows the time of today, else the day", () => {
   strictEqual(sinceText(SINCE, new Date(2026, 0, 2, 23, 0, 0)), "03:04:05");
   strictEqual(sinceText(SINCE, new Date(2026, 0, 3)), "2026-01-02");

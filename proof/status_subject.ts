@@ -43,8 +43,11 @@ export interface SubjectStatus extends Subject {
   readonly since: Date | undefined;
   /** Its cgroup; undefined where it has none, as a unit that does not run. */
   readonly cgroup: string | undefined;
-  /** Whether anything forces it, or some of it, or will as soon as it starts. */
-  readonly forced: boolean;
+  /**
+   * Whether anything forces it, or some of it, or will as soon as it starts; undefined where that could not
+   * be seen.
+   */
+  readonly forced: boolean | undefined;
   /** The enabled units that it is, that it belongs to, or that it contains. */
   readonly units: readonly Omit<UnitStatus, "sockets">[];
   /** The targets of the BPF program that it belongs to, or that it contains. */
@@ -112,6 +115,19 @@ interface Found {
   readonly scopes: readonly SocketScope[];
 }
 
+/** The folder of the cgroup that a word means. */
+function findNamed(name: string): string {
+  try {
+    return findCgroup(name);
+  } catch (error) {
+    if (!(error instanceof NotFoundError) || name.includes("/")) throw error;
+    throw new NotFoundError(
+      `Cannot find ${name}: systemd does not run here, so it is no unit, and there is no such cgroup`,
+      { tried: error.tried, hint: "`mptcpize status` shows all that is forced here" },
+    );
+  }
+}
+
 async function find(subject: Subject, user: boolean, { units }: Asked): Promise<Found> {
   const { kind, name } = subject;
   if (kind === "process") {
@@ -131,7 +147,7 @@ async function find(subject: Subject, user: boolean, { units }: Asked): Promise<
       scopes: cgroups.map(({ path }) => ({ cgroup: path })),
     };
   }
-  const group = kind === "unit" ? await controlGroupOf(name, { user }) : name;
+  const group = kind === "unit" ? await controlGroupOf(name, { user }) : findNamed(name);
   if (group === undefined) return { subject, cgroup: undefined, pids: [], scopes: [] };
   const { path, pids } = readCgroup(group);
   return {
@@ -213,7 +229,8 @@ export async function readStatusOf(
   const sockets = await readSummary(found, user, notes);
   const concerned = units.filter((unit) => concernsUnit(found, unit));
   const targets = (state?.targets ?? []).filter((target) => concernsTarget(found, target));
-  const processes = groupProcesses(readForcedProcesses(pids).processes)
+  const started = readForcedProcesses(pids);
+  const processes = groupProcesses(started.processes)
     .map(({ first: { parent: _, ...first }, pids }) => ({ ...first, pids }));
   const own = subject.kind === "process"
     ? readStart(Number(subject.name), readBootTime())
@@ -223,7 +240,7 @@ export async function readStatusOf(
     command: own?.command,
     since: own?.since,
     cgroup,
-    forced: isInForce(concerned, targets, processes),
+    forced: isInForce(concerned, targets, processes) || (started.unseen > 0 ? undefined : false),
     units: concerned,
     targets,
     processes,

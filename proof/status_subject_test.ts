@@ -31,4 +31,5 @@ Deno.test("readStatusOf() knows this process, whose sockets it counts", async ()
 Deno.test("readStatusOf() refuses what is not there", async () => {
   await rejects(readStatusOf("2147483646"), NotFoundError);
   await rejects(readStatusOf("/no/such/cgroup"), NotFoundError);
+  await rejects(readStatusOf("no-such-thing"), NotFoundError);
 });
