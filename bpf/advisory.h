@@ -29,12 +29,14 @@ judge_value(const struct bpf_sockopt *ctx, const struct bpf_sock *sk, int level,
     int value = 0;
     if (level == SOL_IPV6 && sk->family != AF_INET6)
         return KERNELS; /* TCP refuses it as MPTCP does */
-    if (start + sizeof(int) <= end) {
+    if (start + sizeof(int) > end)
+        return KERNELS; /* the kernel's copy has room for 16 bytes, however few were given */
+    if (ctx->optlen >= (int)sizeof(int)) {
         value = *(const int *)start;
     } else if (length == LENGTH_INT || length == LENGTH_RATE) {
         return INVALID;
     } else if (length == LENGTH_BYTE || length == LENGTH_BYTE_OR_NOTHING) {
-        if (start + 1 <= end)
+        if (ctx->optlen > 0)
             value = *(const u8 *)start;
         else if (length == LENGTH_BYTE)
             return INVALID;

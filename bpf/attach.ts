@@ -8,31 +8,13 @@
  * @module
  */
 
-import { ConflictError, NotSupportedError, SyscallError } from "../errors.ts";
-import { attachTracing, openPin } from "../ffi/bpf.ts";
+import { NotSupportedError, SyscallError } from "../errors.ts";
 import { Errno } from "../ffi/errno.ts";
-import { Fd } from "../ffi/fd.ts";
-import { type Key, listMounts, resolveSpec, ROOT_ID, rootPath } from "./cgroups.ts";
-import { LAYOUT_VERSION } from "./layout.ts";
-import {
-  findPernetId,
-  loadObject,
-  MAPS,
-  missingCapabilities,
-  PROGRAMS,
-  readObjectFile,
-  translate,
-} from "./object.ts";
-import {
-  BPFFS,
-  pinAll,
-  PinFolder,
-  type PinName,
-  PinnedSet,
-  prepareBpffs,
-  removePins,
-  undoBpffs,
-} from "./pins.ts";
+import { prepareBpffs, undoBpffs } from "./bpffs.ts";
+import { type Key, resolveSpec, ROOT_ID } from "./cgroups.ts";
+import { ensureLoaded, mend, PLACE, type Place, soften, unload } from "./loading.ts";
+import { findPernetId, missingCapabilities, readObjectFile, translate } from "./object.ts";
+import { PinFolder, type PinnedSet } from "./pins.ts";
 import {
   deleteRecord,
   describe,
@@ -44,150 +26,10 @@ import {
   writeRecord,
   writeSettings,
 } from "./records.ts";
-import { applySoftening, findRefused } from "./softening.ts";
+import { findRefused } from "./softening.ts";
 import type { AttachOptions, AttachResult, DetachResult, TargetSpec } from "./types.ts";
 
-/** Where it happens; tests use a bpffs of their own, and what their kernel can load. */
-export interface Place {
-  /** The mount point of the bpffs. */
-  readonly bpffs: string;
-  /** Whether the program that forces is loaded. */
-  readonly force: boolean;
-}
-
-/** The place of all but tests. */
-export const PLACE: Place = { bpffs: BPFFS, force: true };
-
 type Records = Map<string, TargetRecord>;
-
-/** Folders of the cgroups that the setsockopt program belongs to. */
-function softenedPaths(records: Iterable<TargetRecord>): Set<string> {
-  const paths = new Set<string>();
-  for (const { key, value } of records) {
-    if (!value.strict && !isGone(key)) paths.add(key.kind === "name" ? rootPath() : key.path);
-  }
-  return paths;
-}
-
-/** Folders of all cgroups that it may be attached to. */
-function* allPaths(records: Iterable<TargetRecord>): Generator<string> {
-  yield* listMounts().map(({ point }) => point);
-  for (const { key } of records) if (key.kind === "cgroup" && !isGone(key)) yield key.path;
-}
-
-/** Attaches the setsockopt program where these targets want it; what was a target as well as what is. */
-function soften(
-  set: PinnedSet,
-  records: Iterable<TargetRecord>,
-  before: Iterable<TargetRecord> = [],
-): void {
-  const now = [...records];
-  applySoftening({
-    program: set.soften,
-    former: [],
-    wanted: softenedPaths(now),
-    unwanted: allPaths([...now, ...before]),
-  });
-}
-
-/**
- * Removes what an interrupted change left, and makes all be as the list of targets says.
- *
- * @returns the pins that count
- */
-function mend(folder: PinFolder): PinnedSet | undefined {
-  const set = PinnedSet.open(folder.current);
-  if (set === undefined && exists(folder.current)) folder.retire(); // A part of it is missing.
-  try {
-    for (const stale of folder.stale()) {
-      const former = openPin(`${stale}/soften`);
-      if (former instanceof Fd) {
-        using program = former;
-        using listed = PinnedSet.open(stale);
-        const source = set ?? listed;
-        // Nothing was attached by whoever did not get as far as a list of targets.
-        const records = source === undefined ? [] : [...readRecords(source).values()];
-        applySoftening({
-          program: set?.soften,
-          former: [program],
-          wanted: set === undefined ? new Set() : softenedPaths(records),
-          unwanted: allPaths(records),
-        });
-      }
-      removePins(stale);
-    }
-    return set;
-  } catch (error) {
-    set?.[Symbol.dispose]();
-    throw error;
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Loads the object and pins it as what counts, in the place of what there is. */
-function load(folder: PinFolder, place: Place, wantsSoften: boolean, former?: PinnedSet): void {
-  const { digest } = readObjectFile();
-  const reused = former && {
-    targets: former.targets.number,
-    names: former.names.number,
-    settings: former.settings.number,
-  };
-  using object = loadObject({ force: place.force, soften: wantsSoften }, reused);
-  const pins: Partial<Record<PinName, Fd | number>> = {
-    targets: object.mapFd(MAPS.targets),
-    names: object.mapFd(MAPS.names),
-    settings: object.mapFd(MAPS.settings),
-    ...place.force ? { force: object.programFd(PROGRAMS.force) } : {},
-    ...wantsSoften ? { soften: object.programFd(PROGRAMS.soften) } : {},
-  };
-  const made = folder.begin();
-  pinAll(made, pins);
-  const settings = { version: LAYOUT_VERSION, digest, pernetId: findPernetId(), refused: 0n };
-  using set = PinnedSet.open(made)!;
-  if (former === undefined) writeSettings(set.settings, settings, []);
-  if (place.force) {
-    // Attached before the former one is detached: at no time is nothing attached.
-    using link = attachTracing(object.programFd(PROGRAMS.force));
-    pinAll(made, { link });
-  }
-  folder.commit(former !== undefined);
-}
-
-/** Opens what is loaded, after loading it where it is not there or not ours. */
-function ensureLoaded(
-  folder: PinFolder,
-  place: Place,
-  wantsSoften: boolean,
-): { readonly set: PinnedSet; readonly loaded: boolean; readonly upgraded: boolean } {
-  const { digest } = readObjectFile();
-  using found = mend(folder);
-  if (found === undefined) {
-    load(folder, place, wantsSoften);
-    return { set: PinnedSet.open(folder.current)!, loaded: true, upgraded: false };
-  }
-  const settings = readSettings(found);
-  if (settings.version !== LAYOUT_VERSION) {
-    throw new ConflictError(
-      `Cannot take over what another version of mptcpize has attached: its maps have layout ` +
-        `${settings.version}, this one knows ${LAYOUT_VERSION}`,
-      { hint: "detach all targets with that version first" },
-    );
-  }
-  const isOurs = settings.digest === digest;
-  if (!isOurs || (wantsSoften && found.soften === undefined)) {
-    load(folder, place, wantsSoften || found.soften !== undefined, found);
-    mend(folder)?.[Symbol.dispose]();
-  }
-  return { set: PinnedSet.open(folder.current)!, loaded: false, upgraded: !isOurs };
-}
 
 /** Forgets the targets whose cgroups are gone. */
 function prune(set: PinnedSet, records: Records): void {
@@ -196,12 +38,6 @@ function prune(set: PinnedSet, records: Records): void {
     deleteRecord(set, key);
     records.delete(word);
   }
-}
-
-/** Unloads all: in one step the pins count no more, and then they are removed. */
-function unload(folder: PinFolder): void {
-  folder.retire();
-  mend(folder);
 }
 
 const WANTED = ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"] as const;
@@ -217,14 +53,14 @@ export function attachAt(
   const mounted = prepareBpffs(place.bpffs, options.mountBpffs ?? false);
   try {
     using folder = PinFolder.lock(place.bpffs, true)!;
-    const { set, loaded, upgraded } = ensureLoaded(folder, place, wantsSoften);
+    const { set, upgraded } = ensureLoaded(folder, place, wantsSoften);
     using pinned = set;
     const before = readRecords(pinned);
     try {
       return { ...enrol(pinned, before, wanted), upgraded };
     } catch (error) {
       undo(pinned, before);
-      if (loaded) unload(folder);
+      if (before.size === 0) unload(folder);
       throw error;
     }
   } catch (error) {
@@ -262,9 +98,12 @@ function enrol(
   if (wanted.some(([, strict]) => !strict) || missingCapabilities(["CAP_NET_ADMIN"]).length === 0) {
     soften(set, all, before.values());
   }
+  const former = readSettings(set);
   const settings = {
-    ...readSettings(set),
+    ...former,
     digest: readObjectFile().digest,
+    // Who attached first may not have been shown the address.
+    pernetId: former.pernetId || findPernetId(),
     refused: findRefused(),
   };
   // From here on what was added is forced.

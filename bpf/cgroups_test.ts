@@ -2,7 +2,7 @@ import { deepStrictEqual, strictEqual, throws } from "node:assert";
 import { NotFoundError, UsageError } from "../errors.ts";
 import { levelOf, parseMounts, resolveSpec } from "./cgroups.ts";
 import { LEVELS, UNKNOWN_LEVEL } from "./layout.ts";
-import { mountedType } from "./pins.ts";
+import { mountedType } from "./bpffs.ts";
 
 const INITIAL = "cgroup:[4026531835]";
 const MOUNTINFO = `29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate

@@ -67,17 +67,29 @@ struct mptcp_pernet {
     u8 mptcp_enabled;
 };
 
-/* include/net/net_namespace.h, include/linux/nsproxy.h, include/linux/sched.h */
+/* include/net/net_namespace.h, include/linux/nsproxy.h */
 struct net {
     struct net_generic *gen;
 };
 struct nsproxy {
     struct net *net_ns;
 };
+
+/* include/linux/kernfs.h, cgroup-defs.h, sched.h */
+struct kernfs_node {
+    u64 id;
+};
+struct cgroup {
+    struct kernfs_node *kn;
+};
+struct css_set {
+    struct cgroup *dfl_cgrp;
+};
 struct task_struct {
     struct task_struct *group_leader;
-    char comm[16];
+    u8 comm[16]; /* char there: here without a sign */
     struct nsproxy *nsproxy;
+    struct css_set *cgroups;
 };
 
 #pragma clang attribute pop

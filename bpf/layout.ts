@@ -16,7 +16,7 @@ export const UNKNOWN_LEVEL = 255;
 /** Bytes of a target. */
 export const TARGET_SIZE = 1064;
 /** Bytes of the settings. */
-export const SETTINGS_SIZE = 560;
+export const SETTINGS_SIZE = 56;
 /** Bytes of a process name, with its NUL. */
 export const NAME_SIZE = 16;
 const PATH_OFFSET = 40;
@@ -82,7 +82,15 @@ export function encodeTarget(target: TargetValue): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** What of `struct settings` is not made from the targets. */
+/** The bits by which may_be_name() of mptcpify.bpf.c passes over other names. */
+function nameBits(names: readonly string[]): bigint {
+  return names.reduce((mask, name) => {
+    const [one = 0, two = 0, three = 0, four = 0] = encodeName(name);
+    return mask | 1n << BigInt((one ^ two << 1 ^ three << 2 ^ four << 3) & 63);
+  }, 0n);
+}
+
+/** `struct settings`, but for what is made from the targets. */
 export interface Settings {
   /** {@linkcode LAYOUT_VERSION} of who loaded the program. */
   readonly version: bigint;
@@ -92,12 +100,14 @@ export interface Settings {
   readonly pernetId: bigint;
   /** Bit n: TCP takes advisory option n and MPTCP refuses it. */
   readonly refused: bigint;
+  /** Another number after each change of the targets; 0 where there is none. */
+  readonly token: bigint;
 }
 
 /**
  * Reads the settings.
  *
- * Layout: version, levels, refused, pernet_id, names, digest, ids[64]; 8 bytes each, little endian.
+ * Layout: version, levels, refused, pernet_id, names, digest, token; 8 bytes each, little endian.
  *
  * @throws {FormatError} when they have another size
  */
@@ -113,39 +123,28 @@ export function decodeSettings(bytes: Uint8Array<ArrayBuffer>): Settings {
     refused: view.getBigUint64(16, true),
     pernetId: view.getBigUint64(24, true),
     digest: view.getBigUint64(40, true),
+    token: view.getBigUint64(48, true),
   };
 }
 
 /**
- * Writes the settings, with the masks by which the programs pass over what is not enrolled; layout as
- * in {@linkcode decodeSettings}.
+ * Writes the settings, with the levels that the program looks at; layout as in {@linkcode decodeSettings}.
  *
- * @param cgroups the ids and levels of the targets
- * @param names how many targets go by a name
+ * @param levels of the targets that are cgroups
+ * @param names of the targets that go by a name
  */
 export function encodeSettings(
   settings: Settings,
-  cgroups: readonly { readonly id: bigint; readonly level: number }[],
-  names: number,
+  levels: readonly number[],
+  names: readonly string[],
 ): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(SETTINGS_SIZE);
-  const words = new BigUint64Array(bytes.buffer);
-  const ids = words.subarray(6);
-  let levels = 0n;
-  for (const { id, level } of cgroups) {
-    levels |= level < LEVELS ? 1n << BigInt(level) : 0xffff_ffff_ffff_ffffn;
-    const word = Number(id >> 6n & 63n);
-    ids[word] = ids[word]! | 1n << (id & 63n);
-  }
-  words.set([
-    settings.version,
-    levels,
-    settings.refused,
-    settings.pernetId,
-    BigInt(names),
-    settings.digest,
-  ]);
-  return bytes;
+  const mask = levels.reduce(
+    (mask, level) => mask | (level < LEVELS ? 1n << BigInt(level) : 0xffff_ffff_ffff_ffffn),
+    0n,
+  );
+  const { version, refused, pernetId, digest, token } = settings;
+  const words = [version, mask, refused, pernetId, nameBits(names), digest, token];
+  return new Uint8Array(new BigUint64Array(words).buffer);
 }
 
 /** The key of a cgroup. */

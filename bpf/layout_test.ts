@@ -23,7 +23,13 @@ const TARGET = {
   level: 2,
   path: "/sys/fs/cgroup/ä.slice",
 };
-const SETTINGS = { version: 1n, digest: 0xfedc_ba98_7654_3210n, pernetId: 5n, refused: 9n };
+const SETTINGS = {
+  version: 1n,
+  digest: 0xfedc_ba98_7654_3210n,
+  pernetId: 5n,
+  refused: 9n,
+  token: 7n,
+};
 
 Deno.test("decodeTarget() reads what encodeTarget() writes", () => {
   deepStrictEqual(decodeTarget(encodeTarget(TARGET)), TARGET);
@@ -54,21 +60,15 @@ Deno.test("encodeTarget() refuses a path that has no room", () => {
   throws(() => encodeTarget({ ...TARGET, path: `${path}a` }), RangeError);
 });
 
-Deno.test("encodeSettings() marks the levels and ids of the targets", () => {
-  const bytes = encodeSettings(
-    SETTINGS,
-    [{ id: 0x1_0000_0043n, level: 2 }, { id: 1n, level: 0 }],
-    3,
-  );
+Deno.test("encodeSettings() marks the levels and names of the targets", () => {
+  const bytes = encodeSettings(SETTINGS, [2, 0, 2], ["a"]);
   deepStrictEqual(decodeSettings(bytes), SETTINGS);
   const words = new BigUint64Array(bytes.buffer);
-  deepStrictEqual([words[1], words[4]], [0b101n, 3n]);
-  // 0x43: bit 3 of word 1.
-  deepStrictEqual([words[6], words[7], words[8]], [0b10n, 0b1000n, 0n]);
+  deepStrictEqual([words[1], words[4]], [0b101n, 1n << (0x61n & 63n)]);
 });
 
 Deno.test("encodeSettings() marks all levels for a target whose level is not known", () => {
-  const bytes = encodeSettings(SETTINGS, [{ id: 1n, level: UNKNOWN_LEVEL }], 0);
+  const bytes = encodeSettings(SETTINGS, [UNKNOWN_LEVEL], []);
   strictEqual(new BigUint64Array(bytes.buffer)[1], 0xffff_ffff_ffff_ffffn);
 });
 

@@ -13,7 +13,10 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-struct settings settings;
+struct settings settings SEC(".data");
+
+/* The ids of cgroups, each mixed with the token of the targets that it was looked up in. */
+u64 passed[PASSED];
 
 struct {
     UINT(type, BPF_MAP_TYPE_HASH);
@@ -35,46 +38,71 @@ struct {
     TYPE(value, struct target);
 } mptcpize_name SEC(".maps");
 
+/* Whether there may be a target of this name: by four bytes of it, which are read without a call.
+ */
+static __attribute__((always_inline)) int may_be_name(const struct task_struct *leader) {
+    u64 bit = ((u64)leader->comm[0] ^ (u64)leader->comm[1] << 1 ^ (u64)leader->comm[2] << 2 ^
+               (u64)leader->comm[3] << 3) &
+              63;
+    return settings.names >> bit & 1;
+}
+
 /* By the leader's name: threads get names of their own, and a pool of threads makes the sockets. */
-static __attribute__((noinline)) struct target *find_name(void) {
+static __attribute__((always_inline)) struct target *find_name(const struct task_struct *task) {
+    const struct task_struct *leader = task->group_leader;
     struct name name = {};
-    struct task_struct *task = bpf_get_current_task_btf();
-    if (bpf_probe_read_kernel(&name, sizeof(name), task->group_leader->comm))
+    if (!may_be_name(leader))
         return 0;
-    /* What follows the NUL may be left of an older name. */
-    int ended = 0;
-    for (int i = 0; i < (int)sizeof(name.comm); i++) {
-        ended |= name.comm[i] == 0;
-        if (ended)
-            name.comm[i] = 0;
-    }
+    /* __set_task_comm() fills it up with zeros, fs/exec.c @ v6.12. */
+    if (bpf_probe_read_kernel(&name, sizeof(name), leader->comm))
+        return 0;
     return bpf_map_lookup_elem(&mptcpize_name, &name);
 }
 
-/*
- * The target that the current task belongs to: its own cgroup or the nearest above it that is one,
- * else its name. Only the levels at which there are targets are asked for, and an id that cannot be
- * a target's is known from a bit: a task that is not enrolled pays one helper call for each such
- * level, and no lookup.
- */
-static __attribute__((always_inline)) struct target *find_target(void) {
+/* The target that is the task's cgroup, or the nearest above it. */
+static __attribute__((noinline)) struct target *find_cgroup(void) {
     struct target *found = 0;
     u64 levels = settings.levels;
+    /* Only the levels at which there are targets. */
     for (int level = 0; level < LEVELS && levels; level++, levels >>= 1) {
         if (!(levels & 1))
             continue;
         u64 id = bpf_get_current_ancestor_cgroup_id(level);
         if (id == 0)
             break; /* deeper than the task's own */
-        if (!(settings.ids[id >> 6 & 63] >> (id & 63) & 1))
-            continue;
         struct target *target = bpf_map_lookup_elem(&mptcpize_target, &id);
         if (target)
             found = target;
     }
-    if (!found && settings.names)
-        found = find_name();
     return found;
+}
+
+/*
+ * The target that the current task belongs to: by its cgroup, else by its name.
+ *
+ * What is above a cgroup never changes, and no id is given twice. So it is remembered of a cgroup
+ * that there is no target, until the targets change: a task that is not enrolled pays for one look
+ * at its cgroup's id, however deep it is and however many targets there are.
+ */
+static __attribute__((always_inline)) struct target *find_target(void) {
+    u64 token = settings.token;
+    if (!token)
+        return 0;
+    struct task_struct *task = bpf_get_current_task_btf();
+    u64 id = task->cgroups->dfl_cgrp->kn->id;
+    if (passed[id % PASSED] != (id ^ token)) {
+        struct target *target = find_cgroup();
+        if (target)
+            return target;
+        /* Not to be remembered under a newer token than it was looked up under: behind this barrier
+           the token is read before the targets, as it is written after them (bpf/records.ts). */
+        token = __sync_fetch_and_add(&settings.token, 0);
+        target = find_cgroup();
+        if (target)
+            return target;
+        passed[id % PASSED] = id ^ token;
+    }
+    return settings.names ? find_name(task) : 0;
 }
 
 /*

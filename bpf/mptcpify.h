@@ -13,6 +13,8 @@ enum {
     MAX_NAMES = 256,
     /* Levels of cgroups that are looked at: the bits of settings.levels. */
     LEVELS = 64,
+    /* Cgroups of which it is remembered that no target is at or above them. */
+    PASSED = 1024,
     /* A socket so marked asks what the kernel itself says of an option ("mptc"). */
     ASKING_MARK = 0x6d707463,
 };
@@ -34,9 +36,9 @@ struct settings {
     u64 levels;    /* bit n: there are targets at level n */
     u64 refused;   /* bit n: TCP takes advisory option n and MPTCP does not */
     u64 pernet_id; /* address of mptcp_pernet_id; 0 where it is not known */
-    u64 names;     /* how many targets go by a process name */
+    u64 names;     /* bit n: there are names whose first bytes give n, see may_be_name() */
     u64 digest;    /* the start of the SHA-256 of the object that is loaded */
-    u64 ids[64];   /* bit n: there may be a target whose id ends in these 12 bits */
+    u64 token;     /* another random number after each change; 0 where there is no target */
 };
 
 #endif

@@ -169,11 +169,11 @@ export interface WantedPrograms {
 
 /** The programs of the object, as their pins are named. */
 export const PROGRAMS = { force: "mptcpize_force", soften: "mptcpize_soften" } as const;
-/** The maps of the object, as their pins are named; the settings are its global variables. */
+/** The maps of the object, as their pins are named; the settings are a global variable. */
 export const MAPS = {
   targets: "mptcpize_target",
   names: "mptcpize_name",
-  settings: ".bss",
+  settings: ".data",
 } as const;
 
 /**

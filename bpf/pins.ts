@@ -8,16 +8,13 @@
  * @module
  */
 
-import { ConflictError, NotPermittedError, NotSupportedError } from "../errors.ts";
+import { ConflictError, NotPermittedError } from "../errors.ts";
 import { openPin, pinObject, readMapInfo } from "../ffi/bpf.ts";
 import { Errno, errnoName } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 
-import { exchangeNames, lockFile, mountFileSystem, openFolder, unmount } from "../ffi/files.ts";
+import { exchangeNames, lockFile, openFolder } from "../ffi/files.ts";
 import { NAME_SIZE, SETTINGS_SIZE, TARGET_SIZE } from "./layout.ts";
-
-/** Where the bpffs is. */
-export const BPFFS = "/sys/fs/bpf";
 
 /** The folder of the pins in a bpffs. */
 export function folderOf(bpffs: string): string {
@@ -179,7 +176,7 @@ export class PinFolder implements Disposable {
 
   /** Makes that no pins count, in one step. */
   retire(): void {
-    Deno.renameSync(this.current, `${this.#path}/old`);
+    Deno.renameSync(this.current, `${this.#path}/old-${crypto.randomUUID()}`);
   }
 
   /** Unlocks it, and removes it if nothing is in it. */
@@ -264,50 +261,4 @@ function isSame(path: string, fd: Fd): boolean {
   } catch {
     return false;
   }
-}
-
-/** The type of the file system whose mount point a folder is; undefined if it is none. */
-export function mountedType(mountinfo: string, path: string): string | undefined {
-  const line = mountinfo.split("\n").findLast((line) => line.split(" ")[4] === path);
-  return line === undefined ? undefined : / - (\S+)/.exec(line)?.[1];
-}
-
-/**
- * Refuses a place that is no bpffs, or not safe.
- *
- * @param mount whether to mount one where there is none
- * @returns whether one was mounted
- * @throws {NotSupportedError} where there is none
- * @throws {ConflictError} where others may replace what is in it
- */
-export function prepareBpffs(bpffs: string, mount: boolean): boolean {
-  const isMounted = () =>
-    mountedType(Deno.readTextFileSync("/proc/self/mountinfo"), bpffs) === "bpf";
-  let mounted = false;
-  if (!isMounted()) {
-    if (!mount) {
-      throw new NotSupportedError(`Cannot pin the BPF program: no bpffs is mounted at ${bpffs}`, {
-        hint: `\`mount -t bpf -o mode=0700 bpf ${bpffs}\``,
-      });
-    }
-    mountFileSystem("bpf", bpffs, "mode=0700");
-    mounted = true;
-  }
-  const { uid, mode } = Deno.lstatSync(bpffs);
-  const bits = (mode ?? 0) & 0o7777;
-  // A sticky folder does not let others replace what is not theirs.
-  const open = (bits & 0o022) !== 0 && (bits & 0o1000) === 0;
-  if (open || (uid !== 0 && uid !== Deno.uid())) {
-    throw new ConflictError(
-      `Cannot pin the BPF program: ${bpffs} belongs to user ${uid}, mode ${bits.toString(8)}, ` +
-        "and others could replace what is in it",
-      { hint: `\`chown root ${bpffs}; chmod 700 ${bpffs}\`` },
-    );
-  }
-  return mounted;
-}
-
-/** Unmounts what {@linkcode prepareBpffs} mounted, after a failure. */
-export function undoBpffs(bpffs: string): void {
-  unmount(bpffs);
 }

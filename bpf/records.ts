@@ -4,7 +4,7 @@
  * @module
  */
 
-import { deleteElement, listKeys, lookUpElement, updateElement } from "../ffi/bpf.ts";
+import { deleteElement, listKeys, lookUpElement, readMapInfo, updateElement } from "../ffi/bpf.ts";
 import { type Key, readId, ROOT_ID } from "./cgroups.ts";
 import {
   decodeId,
@@ -35,16 +35,23 @@ export function wordOf(key: Key): string {
   return key.kind === "name" ? `name ${key.name}` : `cgroup ${key.id}`;
 }
 
-/** All targets, by the words of their keys: cgroups by their paths, then names. */
-export function readRecords(set: PinnedSet): Map<string, Record> {
+/** The targets that are cgroups; none where the map is another version's. */
+export function readCgroupRecords(map: PinnedSet["targets"]): Record[] {
+  if (readMapInfo(map).valueSize !== TARGET_SIZE) return [];
   const records: Record[] = [];
-  for (const bytes of listKeys(set.targets, 8)) {
-    const found = lookUpElement(set.targets, bytes, TARGET_SIZE);
+  for (const bytes of listKeys(map, 8)) {
+    const found = lookUpElement(map, bytes, TARGET_SIZE);
     if (found === undefined) continue; // Removed meanwhile.
     const value = decodeTarget(found);
     const { level, path } = value;
     records.push({ key: { kind: "cgroup", id: decodeId(bytes), level, path }, value });
   }
+  return records;
+}
+
+/** All targets, by the words of their keys: cgroups by their paths, then names. */
+export function readRecords(set: PinnedSet): Map<string, Record> {
+  const records = readCgroupRecords(set.targets);
   for (const bytes of listKeys(set.names, NAME_SIZE)) {
     const found = lookUpElement(set.names, bytes, TARGET_SIZE);
     if (found === undefined) continue;
@@ -96,14 +103,23 @@ export function readSettings(set: PinnedSet): Settings {
   return decodeSettings(lookUpElement(set.settings, ONLY_KEY, SETTINGS_SIZE)!);
 }
 
-/** Writes the settings, with the masks that these targets give. */
+/**
+ * Writes the settings as these targets want them; from then on the programs go by the targets.
+ *
+ * The token last: what a program remembers under it, it has looked up in what was written before.
+ */
 export function writeSettings(
   map: PinnedSet["settings"],
   settings: Settings,
   records: Iterable<Record>,
 ): void {
   const keys = [...records].map(({ key }) => key);
-  const cgroups = keys.filter((key) => key.kind === "cgroup");
-  const bytes = encodeSettings(settings, cgroups, keys.length - cgroups.length);
-  updateElement(map, ONLY_KEY, bytes);
+  const levels = keys.flatMap((key) => key.kind === "cgroup" ? [key.level] : []);
+  const names = keys.flatMap((key) => key.kind === "name" ? [key.name] : []);
+  const write = (token: bigint) => {
+    const bytes = encodeSettings({ ...settings, token }, levels, names);
+    updateElement(map, ONLY_KEY, bytes);
+  };
+  write(settings.token);
+  write(keys.length === 0 ? 0n : crypto.getRandomValues(new BigUint64Array(1))[0]! | 1n);
 }

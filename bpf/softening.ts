@@ -9,6 +9,7 @@
  * @module
  */
 
+import { ConflictError, SyscallError } from "../errors.ts";
 import {
   attachSetsockopt,
   detachSetsockopt,
@@ -20,6 +21,7 @@ import { Errno } from "../ffi/errno.ts";
 import { Fd } from "../ffi/fd.ts";
 import { openFolder } from "../ffi/files.ts";
 import { openSocket } from "../ffi/libc.ts";
+import { missingCapabilities } from "./object.ts";
 import advisoryOptions from "./options.json" with { type: "json" };
 
 /** Which program is to be attached where. */
@@ -63,8 +65,23 @@ export function applySoftening({ program, former, wanted, unwanted }: SofteningP
       } else detachSetsockopt(cgroup, fd);
     }
     if (program === undefined) continue;
-    if (wanted.has(path) && !there) attachSetsockopt(cgroup, program);
+    if (wanted.has(path) && !there) attachBeside(path, cgroup, program);
     if (!wanted.has(path) && there) detachSetsockopt(cgroup, program);
+  }
+}
+
+function attachBeside(path: string, cgroup: Fd, program: Fd): void {
+  try {
+    attachSetsockopt(cgroup, program);
+  } catch (error) {
+    const refused = error instanceof SyscallError && error.errno === Errno.EPERM;
+    if (!refused || missingCapabilities(["CAP_NET_ADMIN"]).length > 0) throw error;
+    // hierarchy_allows_attach() in kernel/bpf/cgroup.c @ v6.12
+    throw new ConflictError(
+      `Cannot soften socket options in ${path}: a setsockopt program that is attached there, or ` +
+        "above, tolerates no other (bpf: EPERM)",
+      { cause: error, hint: "`bpftool cgroup tree` shows it; a target that is strict needs none" },
+    );
   }
 }
 

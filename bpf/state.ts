@@ -7,7 +7,7 @@
 import { MptcpizeError, NotFoundError, NotPermittedError, NotSupportedError } from "../errors.ts";
 import type { Feature } from "../features/mod.ts";
 import { readMapInfo, readProgramInfo } from "../ffi/bpf.ts";
-import { PLACE, type Place } from "./attach.ts";
+import { PLACE, type Place } from "./loading.ts";
 import { loadObject, readObjectFile } from "./object.ts";
 import { folderOf, PinnedSet } from "./pins.ts";
 import { describe, readRecords, readSettings } from "./records.ts";

@@ -95,8 +95,8 @@ export function updateElement(
  *
  * @throws {SyscallError} with the errno of bpf(2)
  */
-export function deleteElement(map: Fd, key: Uint8Array<ArrayBuffer>): void {
-  const { value, errno } = tryBpf(BPF_MAP_DELETE_ELEM, [0, map.number], [8, key]);
+export function deleteElement(map: Fd | number, key: Uint8Array<ArrayBuffer>): void {
+  const { value, errno } = tryBpf(BPF_MAP_DELETE_ELEM, [0, numberOf(map)], [8, key]);
   if (value === -1 && errno !== Errno.ENOENT) {
     throw syscallError("remove from a BPF map", "bpf", errno);
   }
@@ -109,12 +109,12 @@ export function deleteElement(map: Fd, key: Uint8Array<ArrayBuffer>): void {
  *
  * @throws {SyscallError} with the errno of bpf(2)
  */
-export function listKeys(map: Fd, size: number): Uint8Array<ArrayBuffer>[] {
+export function listKeys(map: Fd | number, size: number): Uint8Array<ArrayBuffer>[] {
   const keys: Uint8Array<ArrayBuffer>[] = [];
   for (;;) {
     const next = new Uint8Array(size);
     const from: Field[] = keys.length === 0 ? [] : [[8, keys.at(-1)!]];
-    const result = tryBpf(BPF_MAP_GET_NEXT_KEY, [0, map.number], ...from, [16, next]);
+    const result = tryBpf(BPF_MAP_GET_NEXT_KEY, [0, numberOf(map)], ...from, [16, next]);
     if (result.value === 0) keys.push(next);
     else if (result.errno === Errno.ENOENT) return keys;
     else throw syscallError("list the keys of a BPF map", "bpf", result.errno);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Place } from "../../bpf/attach.ts";
+import type { Place } from "../../bpf/loading.ts";
 import { rootPath } from "../../bpf/cgroups.ts";
 import { missingCapabilities } from "../../bpf/object.ts";
 import { probeBpf } from "../../bpf/mod.ts";

@@ -22,6 +22,8 @@ const PARTS = [
     "launcher",
     "patch",
     "preload",
+    "bpf",
+    "systemd",
     "program",
     "proof",
   ],
@@ -89,6 +91,11 @@ Deno.test("an installation works without checkout and Deno, and leaves nothing w
 
     const own = `${prefix}/bin/mptcpize`;
     const library = `${prefix}/lib/mptcpize/lib/${Deno.build.arch}/libmptcpize.so`;
+    // Where bpf/object.ts looks beside the one file.
+    deepStrictEqual(
+      Deno.readFileSync(`${prefix}/lib/mptcpize/lib/mptcpify.bpf.o`),
+      Deno.readFileSync(new URL("../../bpf/lib/mptcpify.bpf.o", import.meta.url)),
+    );
     const options = { clearEnv: true, env: { PATH: "/usr/bin:/bin", HOME: `${root}/home` } };
     match(await succeed([own, "--version"], options), /^mptcpize \d/);
     const shown = await succeed([own, "run", "sh", "-c", "echo $LD_PRELOAD $GODEBUG"], options);
