@@ -31,8 +31,8 @@ function installations(env: Env, user: boolean): string[] {
   const own = ownFolder();
   const folders = [
     ...(own === undefined ? [] : [own]),
-    findPlaces({ cwd: Deno.cwd() }).folder,
-    ...(user && home?.startsWith("/") ? [findPlaces({ user, home, cwd: Deno.cwd() }).folder] : []),
+    findPlaces({ cwd: "/" }).folder,
+    ...(user && home?.startsWith("/") ? [findPlaces({ user, home, cwd: "/" }).folder] : []),
   ];
   return [...new Set(folders)];
 }
@@ -134,7 +134,7 @@ function outcomeText(
     lines.push(sockets.length === 0 ? "  it has no TCP socket" : socketsTable(env, sockets));
   }
   const pending = unit.running.filter((name) => !restarted.some(({ unit }) => unit === name));
-  if (pending.length > 0 && !unit.done) {
+  if (pending.length > 0) {
     lines.push(
       wrap(
         `${enables ? "in force" : "back to TCP"} after \`systemctl restart ${pending.join(" ")}\``,

@@ -17,6 +17,7 @@ import {
   type InstallPlan,
   type InstallTexts,
   listAttachedBy,
+  listUnitsUsing,
   ownFolder,
   type PlaceRequest,
   planInstall,
@@ -144,7 +145,17 @@ export async function uninstall(env: Env, flags: ParsedFlags): Promise<boolean> 
   checkManifestOwner(folder, Deno.uid() ?? 0);
   checkUnused(folder);
   const dryRun = flags.has("dry-run");
-  const plan = dryRun ? await planUninstall(folder) : await applyUninstall(folder);
+  const planned = await planUninstall(folder);
+  const units = listUnitsUsing(planned?.files ?? []);
+  if (units.length > 0) {
+    throw new ConflictError(
+      `Cannot uninstall from ${folder}: ${
+        units.join(", ")
+      } would not be forced any more at the next start`,
+      { hint: `first \`mptcpize disable ${units.join(" ")}\`` },
+    );
+  }
+  const plan = dryRun ? planned : await applyUninstall(folder);
   if (flags.has("json")) {
     env.out(JSON.stringify({ folder, ...plan, done: !dryRun }, null, 2) + "\n");
   } else {

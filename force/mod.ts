@@ -35,18 +35,20 @@ export { type PatchSite } from "./patch_sites.ts";
 export {
   type ApplyUnitOptions,
   applyUnitPlan,
-  readUnitSockets,
   type RestartedUnit,
   type UnitOutcome,
 } from "./unit_apply.ts";
 export { UNIT_METHODS, type UnitMethod, type UnitVariable } from "./unit_choice.ts";
-export { type EnabledInstance, type EnabledUnit, listEnabledUnits } from "./unit_list.ts";
 export {
-  type DisableRequest,
-  type EnableRequest,
+  type EnabledInstance,
+  type EnabledUnit,
+  listEnabledUnits,
+  listUnitsUsing,
+} from "./unit_list.ts";
+export { type DisableRequest, planDisable } from "./unit_disable.ts";
+export { type EnableRequest, planEnable } from "./unit_enable.ts";
+export {
   openUnitWorld,
-  planDisable,
-  planEnable,
   type PlannedUnit,
   type UnitAction,
   type UnitExpectation,
@@ -54,4 +56,5 @@ export {
   type UnitWorld,
 } from "./unit_plan.ts";
 export { checkMayChange } from "./unit_read.ts";
+export { readUnitSockets } from "./unit_restart.ts";
 export { type UnitSocket } from "./unit_sockets.ts";

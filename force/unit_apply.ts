@@ -8,15 +8,13 @@ import { ConflictError, MptcpizeError, NotPermittedError, NotSupportedError } fr
 import {
   type DropInStep,
   lockDropIns,
-  parseUnitName,
   removeDropIn,
   type UnitManager,
-  type UnitProperties,
   writeDropIn,
 } from "../systemd/mod.ts";
 import { holds, type UnitAction, type UnitExpectation, type UnitPlan } from "./unit_plan.ts";
-import { isRunning, tcpListeners } from "./unit_read.ts";
-import { readGroupSockets, readListeners, type UnitSocket } from "./unit_sockets.ts";
+import { awaitRunning, readListening } from "./unit_restart.ts";
+import type { UnitSocket } from "./unit_sockets.ts";
 
 /** A unit that was restarted, and its sockets behind that. */
 export interface RestartedUnit {
@@ -42,18 +40,9 @@ export interface ApplyUnitOptions {
   readonly progress?: (text: string) => void;
 }
 
-const LOOK_EVERY_MS = 200;
-/** A service that fails at once does so within this time, most of the time. */
-const STEADY_MS = 1000;
-/** How long a service may take to listen again where it did before. */
-const LISTEN_AGAIN_MS = 20_000;
-/** How long a service may take to be active: systemd's own limit for a start is 90 s. */
-const ACTIVE_MS = 100_000;
 const LOG_LINES = 8;
 
 type Restart = Extract<UnitAction, { readonly kind: "restart" }>;
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Says what went wrong when a file was changed, in the words of this library. */
 function fileError(verb: string, path: string, error: unknown): Error {
@@ -90,10 +79,13 @@ class Applier {
     this.#options = options;
   }
 
+  #checkSignal(): void {
+    if (!this.#options.signal?.aborted) return;
+    throw new MptcpizeError(`Cannot ${this.#plan.verb} MPTCP: it was interrupted`);
+  }
+
   #step(name: string): void {
-    if (this.#options.signal?.aborted) {
-      throw new MptcpizeError(`Cannot ${this.#plan.verb} MPTCP: it was interrupted`);
-    }
+    this.#checkSignal();
     this.#options.step?.(name);
   }
 
@@ -164,16 +156,19 @@ class Applier {
 
   async #restart(action: Restart): Promise<void> {
     const { unit, first } = action;
-    const listened = await this.#listeners(unit);
+    const listened = await readListening(this.#manager, unit);
     this.#restarts.push(action);
     try {
-      await this.#restartAt(action);
-      const sockets = await this.#awaitRunning(unit, listened);
+      await this.#restartAt(action, this.#options.signal);
+      const look = () => this.#checkSignal();
+      const sockets = await awaitRunning(this.#manager, unit, listened, look);
       this.restarted.push({ unit, sockets });
       if (first !== undefined) {
-        this.restarted.push({ unit: first, sockets: await this.#awaitRunning(first, []) });
+        const own = await awaitRunning(this.#manager, first, [], look);
+        this.restarted.push({ unit: first, sockets: own });
       }
     } catch (error) {
+      this.#checkSignal();
       const said = error instanceof Error
         ? error.message.replace(/^Cannot restart [^:]+: /, "")
         : "";
@@ -189,65 +184,10 @@ class Applier {
     }
   }
 
-  async #restartAt({ unit, first }: Restart): Promise<void> {
+  async #restartAt({ unit, first }: Restart, signal?: AbortSignal): Promise<void> {
     if (first !== undefined) await this.#manager.stop(first);
-    await this.#manager.restart(unit);
-    if (first !== undefined) await this.#manager.start(first);
-  }
-
-  async #read(unit: string): Promise<UnitProperties> {
-    const names = [
-      "ActiveState",
-      "SubState",
-      "Result",
-      "ControlGroup",
-      "Listen",
-      "NRestarts",
-      "Type",
-    ];
-    return await this.#manager.show(unit, names);
-  }
-
-  async #listeners(unit: string): Promise<string[]> {
-    return sockets(unit, await this.#read(unit)).filter(({ state }) => state === "LISTEN")
-      .map(({ local }) => local);
-  }
-
-  /** Waits until a unit is active, stays so, and listens where it did. */
-  async #awaitRunning(unit: string, listened: readonly string[]): Promise<readonly UnitSocket[]> {
-    const begin = performance.now();
-    let since: number | undefined;
-    let restarts: string | undefined;
-    for (;;) {
-      this.#step(`look at ${unit}`);
-      const properties = await this.#read(unit);
-      const state = properties.text("ActiveState");
-      restarts ??= properties.text("NRestarts");
-      if (state === "failed" || state === "inactive" || restarts !== properties.text("NRestarts")) {
-        const oneshot = properties.text("Type") === "oneshot" && state === "inactive";
-        if (oneshot && properties.text("Result") === "success") return [];
-        throw new MptcpizeError(
-          `Cannot restart ${unit}: it does not stay up (${properties.text("Result")})`,
-        );
-      }
-      const now = performance.now();
-      if (state === "active") {
-        since ??= now;
-        const found = sockets(unit, properties);
-        const there = new Set(found.map(({ local }) => local));
-        const missing = listened.filter((address) => !there.has(address));
-        const waited = now - since;
-        if (waited >= STEADY_MS && (missing.length === 0 || waited >= LISTEN_AGAIN_MS)) {
-          return found;
-        }
-      } else {
-        since = undefined;
-      }
-      if (now - begin >= ACTIVE_MS) {
-        throw new MptcpizeError(`Cannot restart ${unit}: it is ${state} still`);
-      }
-      await pause(LOOK_EVERY_MS);
-    }
+    await this.#manager.restart(unit, signal);
+    if (first !== undefined) await this.#manager.start(first, signal);
   }
 
   /** Puts all back as it was; gives what could not be. */
@@ -294,26 +234,6 @@ class Applier {
     }
     return new MptcpizeError(error.message, details);
   }
-}
-
-/** The sockets of a unit: those of its processes, or the listeners that systemd made for it. */
-function sockets(unit: string, properties: UnitProperties): readonly UnitSocket[] {
-  if (parseUnitName(unit).type === "socket") return readListeners(tcpListeners(properties));
-  const group = properties.text("ControlGroup");
-  return group === "" ? [] : readGroupSockets(group);
-}
-
-/**
- * Reads the sockets of a unit that runs; none of one that does not.
- *
- * @throws {MptcpizeError} when systemd does not answer
- */
-export async function readUnitSockets(
-  manager: UnitManager,
-  unit: string,
-): Promise<readonly UnitSocket[]> {
-  const properties = await manager.show(unit, ["ActiveState", "ControlGroup", "Listen"]);
-  return isRunning(properties) ? sockets(unit, properties) : [];
 }
 
 /**

@@ -8,6 +8,7 @@ import { NotSupportedError } from "../errors.ts";
 import {
   assignmentsOf,
   type DropIn,
+  type DropInFolders,
   dropInFolders,
   isTemplate,
   lastValue,
@@ -18,7 +19,7 @@ import {
   type UnitManager,
 } from "../systemd/mod.ts";
 import { isRunning, runningInstances, tcpListeners } from "./unit_read.ts";
-import { readListeners } from "./unit_sockets.ts";
+import { readGroupSockets, readListeners } from "./unit_sockets.ts";
 
 /** A unit that runs, of those that are enabled. */
 export interface EnabledInstance {
@@ -27,8 +28,8 @@ export interface EnabledInstance {
   /** Its main process; 0 where it has none. */
   readonly mainPid: number;
   /**
-   * Whether it was started without the drop-in, so that a restart is pending; undefined where it cannot be
-   * told from outside: for `bpf`, and where the process may not be looked at.
+   * Whether it was started without the drop-in, so that a restart is pending: by its main process, or for
+   * `bpf` and `socket` by its listeners; undefined where it has none, or may not be looked at.
    */
   readonly pending: boolean | undefined;
 }
@@ -70,19 +71,26 @@ function hasVariables(pid: number, dropIn: DropIn): boolean | undefined {
   }
 }
 
-async function readInstance(
+/** Reads whether a unit that runs has what its drop-in sets. */
+export async function readInstance(
   manager: UnitManager,
   unit: string,
   dropIn: DropIn,
 ): Promise<EnabledInstance> {
-  const properties = await manager.show(unit, ["MainPID", "Listen"]);
+  const properties = await manager.show(unit, ["MainPID", "Listen", "ControlGroup"]);
   const mainPid = Number(properties.text("MainPID")) || 0;
-  if (dropIn.method === "socket") {
-    const listeners = readListeners(tcpListeners(properties));
-    return { unit, mainPid, pending: listeners.some(({ verdict }) => verdict === "tcp") };
+  if (dropIn.method === "preload" || dropIn.method === "godebug") {
+    const has = mainPid === 0 ? undefined : hasVariables(mainPid, dropIn);
+    return { unit, mainPid, pending: has === undefined ? undefined : !has };
   }
-  const has = mainPid === 0 || dropIn.method === "bpf" ? undefined : hasVariables(mainPid, dropIn);
-  return { unit, mainPid, pending: has === undefined ? undefined : !has };
+  const sockets = dropIn.method === "socket"
+    ? readListeners(tcpListeners(properties))
+    : readGroupSockets(properties.text("ControlGroup"));
+  const listeners = sockets.filter(({ state }) => state === "LISTEN");
+  const pending = listeners.length === 0
+    ? undefined
+    : listeners.some(({ verdict }) => verdict === "tcp");
+  return { unit, mainPid, pending };
 }
 
 function openOrNot(scope: ManagerScope): UnitManager | undefined {
@@ -92,6 +100,35 @@ function openOrNot(scope: ManagerScope): UnitManager | undefined {
     if (error instanceof NotSupportedError) return undefined;
     throw error;
   }
+}
+
+/**
+ * The enabled units whose drop-in names one of some files: without them they would not be forced any more.
+ *
+ * Those of the machine, and of the user who calls; of other users' units nothing is seen.
+ *
+ * @param paths absolute
+ */
+export function listUnitsUsing(
+  paths: readonly string[],
+  folders: readonly DropInFolders[] = allFolders(),
+): string[] {
+  return folders.flatMap(listDropIns).filter(({ path }) => {
+    const words = Deno.readTextFileSync(path).split(/[\s":=]+|\+-/);
+    return paths.some((wanted) => words.includes(wanted));
+  }).map(({ unit }) => unit);
+}
+
+function allFolders(): DropInFolders[] {
+  const scopes: readonly ManagerScope[] = ["system", "user"];
+  return scopes.flatMap((scope) => {
+    try {
+      return [dropInFolders(scope)];
+    } catch (error) {
+      if (error instanceof NotSupportedError) return []; // No user's session.
+      throw error;
+    }
+  });
 }
 
 /**

@@ -8,7 +8,10 @@ import {
   UnitManager,
 } from "../systemd/mod.ts";
 import { applyUnitPlan } from "./unit_apply.ts";
-import { type EnableRequest, planDisable, planEnable, type UnitWorld } from "./unit_plan.ts";
+import { listUnitsUsing } from "./unit_list.ts";
+import { planDisable } from "./unit_disable.ts";
+import { type EnableRequest, planEnable } from "./unit_enable.ts";
+import type { UnitWorld } from "./unit_plan.ts";
 
 const TESTDATA = new URL("../systemd/testdata/", import.meta.url);
 
@@ -325,6 +328,16 @@ Deno.test("planEnable() follows an alias, and goes behind a drop-in that sets th
     const late = await planEnable(request(["lab-several"]), world);
     match(late.units[0]?.file ?? "", /\/zz-mptcpize\.conf$/);
     ok(files()["/etc/lab-several.service.d/override.conf"]);
+  }));
+
+Deno.test("listUnitsUsing() names the units that would miss a file", () =>
+  inScene(async ({ world, request }) => {
+    await applyUnitPlan(await planEnable(request(["lab-several"]), world), world.manager);
+    const { installations: [folder] } = request([]);
+    const library = `${folder}/lib/${Deno.build.arch}/libmptcpize.so`;
+    const using = (...paths: string[]) => listUnitsUsing(paths, [world.folders]);
+    deepStrictEqual(using("/usr/local/bin/mptcpize", library), ["lab-several.service"]);
+    deepStrictEqual(using("/usr/local/bin/mptcpize", `${folder}/lib`), []);
   }));
 
 /** The first command line of a unit, as it was printed. */

@@ -28,6 +28,7 @@ export interface Answer {
 export type StartProgram = (
   name: "systemctl" | "journalctl" | "busctl",
   words: readonly string[],
+  signal?: AbortSignal,
 ) => Promise<Answer>;
 
 /** Where systemd's programs lie: not searched for in PATH, which others may have set. */
@@ -74,7 +75,11 @@ function findProgram(name: string): string {
 /** What systemctl needs of our environment to find the manager of a user. */
 const KEPT_VARIABLES = ["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "HOME"];
 
-async function startProgram(name: string, words: readonly string[]): Promise<Answer> {
+async function startProgram(
+  name: string,
+  words: readonly string[],
+  signal?: AbortSignal,
+): Promise<Answer> {
   const env: Record<string, string> = {
     LC_ALL: "C",
     PATH: "/usr/bin:/bin",
@@ -90,6 +95,7 @@ async function startProgram(name: string, words: readonly string[]): Promise<Ans
     clearEnv: true,
     env,
     stdin: "null",
+    ...(signal === undefined ? {} : { signal }),
   }).output();
   const decoder = new TextDecoder();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr).trim() };
@@ -147,9 +153,10 @@ export class UnitManager {
     this.#start = start;
   }
 
-  #systemctl(words: readonly string[]): Promise<Answer> {
+  #systemctl(words: readonly string[], signal?: AbortSignal): Promise<Answer> {
     const scope = this.scope === "user" ? ["--user"] : [];
-    return this.#start("systemctl", [...scope, "--no-pager", "--no-ask-password", ...words]);
+    const all = [...scope, "--no-pager", "--no-ask-password", ...words];
+    return this.#start("systemctl", all, signal);
   }
 
   /** An error of systemctl's in the words of this library. */
@@ -162,8 +169,8 @@ export class UnitManager {
     return new MptcpizeError(message);
   }
 
-  async #do(verb: string, words: readonly string[]): Promise<void> {
-    const answer = await this.#systemctl(words);
+  async #do(verb: string, words: readonly string[], signal?: AbortSignal): Promise<void> {
+    const answer = await this.#systemctl(words, signal);
     if (answer.code !== 0) throw this.#failure(verb, answer);
   }
 
@@ -213,14 +220,18 @@ export class UnitManager {
     await this.#do("reload systemd", ["daemon-reload"]);
   }
 
-  /** Restarts a unit, or starts it where it does not run; waits until systemd calls that done. */
-  async restart(unit: string): Promise<void> {
-    await this.#do(`restart ${unit}`, ["restart", "--", unit]);
+  /**
+   * Restarts a unit, or starts it where it does not run; waits until systemd calls that done.
+   *
+   * @param signal ends the waiting, with an error
+   */
+  async restart(unit: string, signal?: AbortSignal): Promise<void> {
+    await this.#do(`restart ${unit}`, ["restart", "--", unit], signal);
   }
 
-  /** Starts a unit. */
-  async start(unit: string): Promise<void> {
-    await this.#do(`start ${unit}`, ["start", "--", unit]);
+  /** Starts a unit, as {@linkcode UnitManager.restart} does. */
+  async start(unit: string, signal?: AbortSignal): Promise<void> {
+    await this.#do(`start ${unit}`, ["start", "--", unit], signal);
   }
 
   /** Stops a unit. */

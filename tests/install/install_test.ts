@@ -13,6 +13,7 @@ const STOP = new URL("./stop_at_step.ts", import.meta.url).pathname;
 /** What of a checkout an installation needs. */
 const PARTS = [
   ...[
+    "bpf",
     "cli",
     "features",
     "ffi",
@@ -26,6 +27,7 @@ const PARTS = [
     "systemd",
     "program",
     "proof",
+    "systemd",
   ],
   ...["scripts", "mod.ts", "errors.ts", "deno.json"],
 ];

@@ -1,0 +1,337 @@
+/**
+ * How units are forced: their drop-ins, and what must be true of them afterwards.
+ *
+ * @module
+ */
+
+import { ConflictError, MptcpizeError, NotSupportedError } from "../errors.ts";
+import { findInstalledLibrary, isLibraryMachine } from "../preload/mod.ts";
+import {
+  type DropInFile,
+  dropInPath,
+  environmentSetting,
+  findDropIns,
+  hasLeftovers,
+  LATE_DROP_IN_NAME,
+  parseDropIn,
+  parseUnitName,
+  renderDropIn,
+} from "../systemd/mod.ts";
+import manifest from "../deno.json" with { type: "json" };
+import { attachAtStart } from "./attach_units.ts";
+import { findInstalled } from "./installed.ts";
+import { programNotes } from "./notes.ts";
+import {
+  chooseUnitMethod,
+  type UnitMethod,
+  type UnitObstacle,
+  type UnitVariable,
+} from "./unit_choice.ts";
+import { readInstance } from "./unit_list.ts";
+import {
+  assemble,
+  holds,
+  ownDropIn,
+  type Planned,
+  type UnitAction,
+  type UnitExpectation,
+  type UnitPlan,
+  type UnitWorld,
+} from "./unit_plan.ts";
+import {
+  askableName,
+  otherListeners,
+  readUnit,
+  tcpListeners,
+  type UnitFacts,
+} from "./unit_read.ts";
+
+/** What the user asks for. */
+export interface EnableRequest {
+  /** Units as the user names them. */
+  readonly units: readonly string[];
+  /** Whether they are those of the user who calls. */
+  readonly user?: boolean;
+  /** A method to insist on; `auto` takes what reaches the unit, or refuses. */
+  readonly method?: "auto" | "preload" | "godebug" | "bpf";
+  /** Whether the change is gone with the next boot. */
+  readonly runtime?: boolean;
+  /** Whether units that run are restarted. */
+  readonly now?: boolean;
+  /** Whether the sockets that start a service are enabled together with it. */
+  readonly withSockets?: boolean;
+  /** The folders of installations, the best first. */
+  readonly installations: readonly string[];
+}
+
+/** Whether a drop-in behind the usual name of ours sets what ours sets: then ours goes behind it. */
+function needsLateName(facts: UnitFacts, settings: readonly string[]): boolean {
+  const names = new Set(settings.map((setting) => setting.split("=")[0]!));
+  return facts.properties.words("DropInPaths").some((path) => {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    if (name <= "90-mptcpize.conf" || name === LATE_DROP_IN_NAME) return false;
+    try {
+      return Deno.readTextFileSync(path).split("\n")
+        .some((line) => names.has(/^\s*(\w+)\s*=/.exec(line)?.[1] ?? ""));
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** The drop-in of a unit, with what must be true of it afterwards. */
+function planDropIn(
+  world: UnitWorld,
+  request: EnableRequest,
+  facts: UnitFacts,
+  chosen: {
+    readonly method: UnitMethod;
+    readonly settings: readonly string[];
+    readonly variables: readonly UnitVariable[];
+    readonly warnings: readonly string[];
+    readonly expectations: readonly Omit<UnitExpectation, "unit">[];
+  },
+  existing: DropInFile | undefined,
+): Planned {
+  const { name } = facts;
+  const { method, settings, variables } = chosen;
+  const text = renderDropIn({
+    version: manifest.version,
+    unit: name.name,
+    method,
+    undo: `mptcpize disable ${request.user ? "--user " : ""}${name.name}`,
+    section: name.type === "socket" ? "Socket" : "Service",
+    settings,
+    before: variables.flatMap(({ name, before }) =>
+      before === undefined ? [] : [`${name}=${before}`]
+    ),
+  });
+  const late = existing?.path.endsWith(LATE_DROP_IN_NAME) || needsLateName(facts, settings);
+  const runtime = request.runtime ?? false;
+  const file = dropInPath(world.folders, name.name, { runtime, late });
+  const there = findDropIns(world.folders, name.name);
+  const same = there.find(({ path }) => path === file);
+  const before = same === undefined ? undefined : Deno.readTextFileSync(file);
+  const unit = askableName(name);
+  const expectations = [
+    { unit, property: "DropInPaths", has: file },
+    ...chosen.expectations.map((expectation) => ({ unit, ...expectation })),
+  ];
+  // One that lies elsewhere, such as in /run, would count beside it.
+  const others = there.filter(({ path }) => path !== file);
+  const done = before === text && others.length === 0 && !hasLeftovers(world.folders, name.name) &&
+    expectations.every((expectation) => holds(facts.properties, expectation)) &&
+    !facts.properties.isYes("NeedDaemonReload");
+  const actions: UnitAction[] = [
+    ...others.map(({ path }): UnitAction => ({
+      kind: "remove",
+      path,
+      before: Deno.readTextFileSync(path),
+    })),
+    { kind: "write", path: file, text, ...(before === undefined ? {} : { before }) },
+  ];
+  const notes = facts.programs.flatMap(({ image }) =>
+    image === undefined ? [] : programNotes(image)
+  );
+  return {
+    unit: {
+      unit: name.name,
+      method,
+      file,
+      text,
+      variables,
+      done,
+      running: facts.running,
+      warnings: chosen.warnings,
+      notes: [...new Set(notes)],
+    },
+    actions: done ? [] : actions,
+    expectations: done ? [] : expectations,
+  };
+}
+
+/** The refusal of a unit as an error. */
+function refusalError(unit: string, { state, remedy }: UnitObstacle): MptcpizeError {
+  return new NotSupportedError(
+    `Cannot enable MPTCP for ${unit}: ${state}`,
+    remedy === "" ? {} : { hint: remedy },
+  );
+}
+
+function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts): Planned {
+  const { name } = facts;
+  const existing = ownDropIn(findDropIns(world.folders, name.name), "enable");
+  const choice = chooseUnitMethod(facts, request.method ?? "auto", {
+    library: (machine) => {
+      try {
+        if (!isLibraryMachine(machine)) throw new Error(`there is no library for ${machine}`);
+        return findInstalledLibrary(machine, request.installations, world.uid);
+      } catch (error) {
+        const hint = error instanceof MptcpizeError ? error.hint : undefined;
+        return {
+          state: `mptcpize is not installed, and units load its library at each start (${
+            error instanceof Error ? error.message.replace(/^.*?: /, "") : error
+          })`,
+          remedy: hint ?? "",
+        };
+      }
+    },
+    hasLibrary: isLibraryMachine,
+    machine: Deno.build.arch,
+    bpf: world.bpf,
+    dropIn: existing?.dropIn,
+    isInRoot: (root, path) => {
+      try {
+        return Deno.statSync(root + path).isFile;
+      } catch {
+        return false;
+      }
+    },
+  });
+  if ("refused" in choice) throw refusalError(name.name, choice.refused);
+  const { method, variables } = choice;
+  if (method === "bpf") {
+    const command = findInstalled();
+    return planDropIn(world, request, facts, {
+      ...choice,
+      settings: [attachAtStart(command, false)],
+      expectations: [{
+        property: "ExecStartPre",
+        has: `path=${command} ; argv[]=${command} attach`,
+      }],
+    }, existing);
+  }
+  const assignments = variables.map(({ name, after }) => `${name}=${after}`);
+  return planDropIn(world, request, facts, {
+    ...choice,
+    settings: assignments.map(environmentSetting),
+    expectations: assignments.map((has) => ({ property: "Environment", has })),
+  }, existing);
+}
+
+function planSocket(world: UnitWorld, request: EnableRequest, facts: UnitFacts): Planned {
+  const { name, properties } = facts;
+  const cannot = (state: string) => `Cannot enable MPTCP for ${name.name}: ${state}`;
+  const method = request.method ?? "auto";
+  if (method !== "auto") {
+    throw new NotSupportedError(
+      cannot(`systemd makes its listeners itself, so that ${method} does not reach them`),
+      { hint: `without --method, SocketProtocol=mptcp is set` },
+    );
+  }
+  if (tcpListeners(properties).length === 0) {
+    throw new NotSupportedError(cannot("it has no TCP listener"), {
+      hint: `\`systemctl cat ${name.name}\` shows what it listens on`,
+    });
+  }
+  const [other] = otherListeners(properties);
+  if (other !== undefined) {
+    throw new NotSupportedError(
+      cannot(
+        `it listens on ${other} too, for which there is no MPTCP, and has one protocol for all`,
+      ),
+      { hint: "put its TCP listeners into a socket unit of their own" },
+    );
+  }
+  const protocol = properties.text("SocketProtocol");
+  const existing = ownDropIn(findDropIns(world.folders, name.name), "enable");
+  const MPTCP = "262";
+  if (!["", "0", "6", MPTCP].includes(protocol)) {
+    throw new ConflictError(cannot(`it has another protocol (SocketProtocol ${protocol})`), {});
+  }
+  if (existing === undefined && protocol === MPTCP) {
+    throw new ConflictError(cannot("its unit file has SocketProtocol=mptcp already"), {
+      hint: "nothing is to be done for it",
+    });
+  }
+  const { mptcp } = world;
+  if (mptcp.state === "no") {
+    throw new NotSupportedError(cannot(`${mptcp.reason}, and it would not start any more`), {
+      hint: mptcp.needs,
+    });
+  }
+  return planDropIn(world, request, facts, {
+    method: "socket",
+    settings: ["SocketProtocol=mptcp"],
+    variables: [],
+    warnings: [
+      `${name.name} does not start where MPTCP is off: keep net.mptcp.enabled at 1`,
+    ],
+    expectations: [{ property: "SocketProtocol", has: MPTCP }],
+  }, existing);
+}
+
+/** Refuses, or leads to, the sockets that start a service; gives those to be enabled with it. */
+function socketsOf(
+  request: EnableRequest,
+  facts: UnitFacts,
+): { units: string[]; warning?: string } {
+  const units = facts.sockets.filter(({ properties }) =>
+    properties.text("SocketProtocol") !== "262"
+  )
+    .map(({ unit }) => unit);
+  if (units.length === 0 || request.withSockets) return { units };
+  const { name } = facts.name;
+  const state = `its listeners are made by systemd (${units.join(", ")})`;
+  const wanted = units.filter((unit) =>
+    !request.units.some((word) => parseUnitName(word).name === unit)
+  );
+  if (wanted.length === 0) return { units: [] };
+  if ((request.method ?? "auto") !== "auto") {
+    return {
+      units: [],
+      warning: `${state}, and stay TCP: \`mptcpize enable ${wanted.join(" ")}\``,
+    };
+  }
+  throw new ConflictError(
+    `Cannot enable MPTCP for ${name}: ${state}, out of its own reach`,
+    {
+      hint: `\`mptcpize enable --with-sockets ${name}\` does both, \`mptcpize enable ${
+        wanted.join(" ")
+      }\` the listeners alone`,
+    },
+  );
+}
+
+/** Leaves out what runs with a drop-in already that is as it is to be. */
+async function withPending(world: UnitWorld, plan: Planned): Promise<Planned> {
+  const dropIn = plan.unit.done ? parseDropIn(plan.unit.text ?? "") : undefined;
+  if (dropIn === undefined) return plan;
+  const running: string[] = [];
+  for (const unit of plan.unit.running) {
+    if ((await readInstance(world.manager, unit, dropIn)).pending !== false) running.push(unit);
+  }
+  return { ...plan, unit: { ...plan.unit, running } };
+}
+
+/**
+ * Plans how units are forced; changes nothing.
+ *
+ * @throws {UsageError} for what is no name of a unit
+ * @throws {NotFoundError} when there is no such unit
+ * @throws {NotSupportedError} when nothing reaches it, with the remedy; or when systemd does not run
+ * @throws {ConflictError} when it is masked, or something of others is in the way
+ */
+export async function planEnable(request: EnableRequest, world: UnitWorld): Promise<UnitPlan> {
+  const planned = new Map<string, { readonly facts: UnitFacts; readonly plan: Planned }>();
+  const add = async (facts: UnitFacts, plan: Planned): Promise<void> => {
+    planned.set(facts.name.name, { facts, plan: await withPending(world, plan) });
+  };
+  for (const word of request.units) {
+    const facts = await readUnit(world.manager, word);
+    if (planned.has(facts.name.name)) continue;
+    if (facts.name.type === "socket") {
+      await add(facts, planSocket(world, request, facts));
+      continue;
+    }
+    const { units, warning } = socketsOf(request, facts);
+    const plan = planService(world, request, facts);
+    const warnings = [...plan.unit.warnings, ...(warning === undefined ? [] : [warning])];
+    await add(facts, { ...plan, unit: { ...plan.unit, warnings } });
+    for (const unit of units.filter((unit) => !planned.has(unit))) {
+      const socket = await readUnit(world.manager, unit);
+      await add(socket, planSocket(world, { ...request, method: "auto" }, socket));
+    }
+  }
+  return await assemble("enable", world, [...planned.values()], request.now ?? false);
+}
