@@ -7,7 +7,8 @@
 import { readStatus, readStatusOf } from "../mod.ts";
 import type { Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
-import { statusText, subjectText } from "./status_text.ts";
+import { statusText } from "./status_text.ts";
+import { subjectText } from "./subject_text.ts";
 
 /** JSON has no numbers of 64 bits; those of the kernel fit into what it has. */
 function toJson(value: unknown): string {

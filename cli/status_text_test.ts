@@ -8,7 +8,9 @@ import type {
   TargetStatus,
   UnitStatus,
 } from "../mod.ts";
-import { sinceText, statusText, subjectText } from "./status_text.ts";
+import { sinceText } from "./status_notes.ts";
+import { statusText } from "./status_text.ts";
+import { subjectText } from "./subject_text.ts";
 
 const PLAIN = { color: false, columns: undefined };
 const NONE: SocketSummary = { mptcp: 0, fallback: 0, tcp: 0, reasons: [] };
@@ -50,6 +52,7 @@ const TARGET: TargetStatus = {
   socketsForced: 2n,
   optionsSoftened: 0n,
   gone: false,
+  again: undefined,
   sockets: { ...NONE, mptcp: 2, tcp: 1 },
 };
 
@@ -66,6 +69,7 @@ const EMPTY: Status = {
   forced: false,
   units: [],
   targets: [],
+  waiting: [],
   processes: [],
   bpf: undefined,
   bpfSupport: { state: "yes" },
@@ -148,6 +152,38 @@ Deno.test("statusText() tells what keeps a row from being in force", () => {
   match(text, /not reached: it is statically linked\n\n/);
 });
 
+Deno.test("statusText() tells what comes back, and has one row for a unit that is forced by bpf", () => {
+  const path = "/no-mount/system.slice/nginx.service";
+  const text = statusText(PLAIN, {
+    ...EMPTY,
+    units: [{ ...UNIT, method: "bpf", sockets: { ...NONE, mptcp: 2 } }],
+    targets: [{ ...TARGET, path, again: "start" }, { ...TARGET, kind: "all", again: "boot" }],
+    waiting: [
+      { kind: "service", name: "idle.service", strict: false },
+      { kind: "comm", name: "java", strict: true },
+    ],
+  });
+  strictEqual(
+    text,
+    `\
+WHAT                  METHOD  SINCE       MPTCP  FALLBACK  TCP
+nginx.service         bpf     2026-01-02      2         -    -
+  3 TCP sockets asked for, 2 made MPTCP
+  attached again at each start
+every process         bpf     2026-01-02      2         -    1
+  3 TCP sockets asked for, 2 made MPTCP
+  attached again at each boot
+idle.service          bpf     -               -         -    -
+  not attached now: at its next start
+processes named java  bpf     -               -         -    -
+  not attached now: at the next boot
+  strict: socket options are left alone
+
+1 unit, 4 targets
+`,
+  );
+});
+
 Deno.test("statusText() says in one sentence that nothing is forced, and what would", () => {
   match(statusText(PLAIN, EMPTY), /^Nothing is forced here: `mptcpize run COMMAND` forces/);
 });
@@ -163,6 +199,7 @@ const SUBJECT: SubjectStatus = {
   forced: true,
   units: [ENABLED],
   targets: [],
+  waiting: [],
   processes: [STARTED],
   sockets: UNIT.sockets,
   bpf: undefined,

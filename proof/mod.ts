@@ -20,11 +20,10 @@ export type { Certainty, Reason, ReasonCode } from "./reason.ts";
 export type { SeenSocket, SeenSubflow } from "./seen_socket.ts";
 export type { CountedReason, SocketSummary } from "./socket_summary.ts";
 export type { ForcedProcess, ProcessMethod } from "./forced_process.ts";
+export type { AskedTarget, AskedUnit, BpfStatus, RunningUnit } from "./asked.ts";
 export {
-  type BpfStatus,
   type ProcessStatus,
   readStatus,
-  type RunningUnit,
   type Status,
   type TargetStatus,
   type UnitStatus,

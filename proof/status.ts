@@ -4,46 +4,36 @@
  * @module
  */
 
-import { type BpfState, probeBpf, readBpfState, type Target } from "../bpf/mod.ts";
-import { MptcpizeError } from "../errors.ts";
+import { probeBpf, type Target } from "../bpf/mod.ts";
 import type { Feature } from "../features/mod.ts";
-import {
-  type EnabledInstance,
-  type EnabledUnit,
-  listEnabledUnits,
-  readUnitSockets,
-} from "../force/mod.ts";
+import { type EnabledInstance, type PersistentTarget, readUnitSockets } from "../force/mod.ts";
 import { listProcesses, readCommand, readProcessCgroup } from "../inspect/mod.ts";
 import { openManager } from "../systemd/mod.ts";
+import {
+  type AskedTarget,
+  type AskedUnit,
+  type BpfStatus,
+  isInForce,
+  noted,
+  readAsked,
+} from "./asked.ts";
 import { cgroupExtent, countSockets, type Extent, NOTHING, unite } from "./extent.ts";
 import {
   type ForcedProcess,
   type ForcedProcesses,
   groupProcesses,
-  readBootTime,
   readForcedProcesses,
-  readStart,
 } from "./forced_process.ts";
 import { SocketCounter, type SocketSummary } from "./socket_summary.ts";
 
-/** A unit that runs, of those that are enabled. */
-export interface RunningUnit extends EnabledInstance {
-  /** When its main process was started; undefined where it has none. */
-  readonly since: Date | undefined;
-}
-
-/** A unit that `mptcpize enable` has enabled. */
-export interface UnitStatus extends Omit<EnabledUnit, "running"> {
-  /** When its drop-in was written. */
-  readonly since: Date | undefined;
-  /** Those of it that run. */
-  readonly running: readonly RunningUnit[];
-  /** The sockets of those that run. */
+/** A unit that is enabled, with the sockets of what of it runs. */
+export interface UnitStatus extends AskedUnit {
+  /** Of a `.socket` unit, the listeners that systemd holds for it. */
   readonly sockets: SocketSummary;
 }
 
-/** A target of the BPF program. */
-export interface TargetStatus extends Target {
+/** A target of the BPF program, with its sockets. */
+export interface TargetStatus extends AskedTarget {
   /**
    * The sockets made in the cgroup or held by its processes, and those of processes with the name; of
    * `all`, those of this network namespace and of every process.
@@ -59,9 +49,6 @@ export interface ProcessStatus extends Omit<ForcedProcess, "parent"> {
   readonly sockets: SocketSummary;
 }
 
-/** The BPF program. */
-export interface BpfStatus extends Pick<BpfState, "programs" | "maps" | "current" | "guarded"> {}
-
 /** What is forced here. */
 export interface Status {
   /** Whether anything is, or will be as soon as its unit starts. */
@@ -70,6 +57,8 @@ export interface Status {
   readonly units: readonly UnitStatus[];
   /** Cgroups by their paths, then names. */
   readonly targets: readonly TargetStatus[];
+  /** What `attach --persist` has systemd attach at its next start, or at the next boot. */
+  readonly waiting: readonly PersistentTarget[];
   /** By their numbers; without those of the units. */
   readonly processes: readonly ProcessStatus[];
   /** What is loaded; undefined for nothing, or where it may not be read. */
@@ -98,67 +87,6 @@ function targetExtent({ kind, path, name, gone }: Target): Extent {
     case "cgroup":
       return path === undefined || gone ? NOTHING : cgroupExtent(path);
   }
-}
-
-/**
- * Whether anything of what was asked for is in force, or will be as soon as its unit starts; not what a
- * restart is pending for, or what cannot be reached.
- */
-export function isInForce(
-  units: readonly Pick<EnabledUnit, "running">[],
-  targets: readonly Pick<Target, "gone">[],
-  processes: readonly Pick<ForcedProcess, "obstacle">[],
-): boolean {
-  return targets.some(({ gone }) => !gone) ||
-    processes.some(({ obstacle }) => obstacle === undefined) ||
-    units.some(({ running }) => running.length === 0 || running.some(({ pending }) => !pending));
-}
-
-/** An error that keeps from seeing a part of the answer becomes a note. */
-async function noted<Value>(
-  notes: Set<string>,
-  read: () => Value | Promise<Value>,
-): Promise<Value | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!(error instanceof MptcpizeError)) throw error;
-    notes.add(error.hint === undefined ? error.message : `${error.message}: ${error.hint}`);
-    return undefined;
-  }
-}
-
-/** What is asked for on this machine, of whatever kind. */
-export interface Asked {
-  readonly units: readonly Omit<UnitStatus, "sockets">[];
-  readonly state: BpfState | undefined;
-}
-
-function writtenAt(path: string): Date | undefined {
-  try {
-    return Deno.statSync(path).mtime ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Reads which units are enabled, and which targets are attached. */
-export async function readAsked(notes: Set<string>): Promise<Asked> {
-  const bootTime = readBootTime();
-  const enabled = [
-    ...await noted(notes, () => listEnabledUnits()) ?? [],
-    // A user without a folder of its own has none.
-    ...await noted(new Set(), () => listEnabledUnits({ user: true })) ?? [],
-  ];
-  const units = enabled.map((unit) => ({
-    ...unit,
-    since: writtenAt(unit.file),
-    running: unit.running.map((instance) => ({
-      ...instance,
-      since: instance.mainPid === 0 ? undefined : readStart(instance.mainPid, bootTime)?.since,
-    })),
-  }));
-  return { units, state: await noted(notes, readBpfState) };
 }
 
 /** The listeners that systemd holds for a `.socket` unit. */
@@ -210,9 +138,8 @@ export function unseenNotes({ unseen }: Pick<ForcedProcesses, "unseen">, hidden:
  */
 export async function readStatus(): Promise<Status> {
   const notes = new Set<string>();
-  const { units, state } = await readAsked(notes);
+  const { units, targets, waiting, bpf } = await readAsked(notes);
   const found = readForcedProcesses();
-  const targets = state?.targets ?? [];
   const unitExtents = units.map(({ running }) => unite(running.map(unitExtent)));
   const ofUnits = new Set(unitExtents.flatMap(({ pids }) => pids));
   const groups = groupProcesses(found.processes.filter(({ pid }) => !ofUnits.has(pid)));
@@ -229,7 +156,7 @@ export async function readStatus(): Promise<Status> {
     unitSockets.push(unit.method === "socket" ? await readHeld(unit, notes) : counted);
   }
   return {
-    forced: isInForce(units, targets, groups.map(({ first }) => first)),
+    forced: isInForce({ units, targets, waiting }, groups.map(({ first }) => first)),
     units: units.map((unit, index) => ({ ...unit, sockets: unitSockets[index]! })),
     targets: targets.map((target) => ({ ...target, sockets: next() })),
     processes: groups.map(({ first: { parent: _, ...first }, pids }) => ({
@@ -237,13 +164,9 @@ export async function readStatus(): Promise<Status> {
       pids,
       sockets: next(),
     })),
-    bpf: state && {
-      programs: state.programs,
-      maps: state.maps,
-      current: state.current,
-      guarded: state.guarded,
-    },
-    bpfSupport: state === undefined ? probeBpf() : { state: "yes" },
+    waiting,
+    bpf,
+    bpfSupport: bpf === undefined ? probeBpf() : { state: "yes" },
     notes: [...notes, ...unseenNotes(found, hidden)],
   };
 }

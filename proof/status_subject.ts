@@ -6,7 +6,7 @@
 
 import type { Target } from "../bpf/mod.ts";
 import { NotFoundError, NotPermittedError, UsageError } from "../errors.ts";
-import { readUnitSockets } from "../force/mod.ts";
+import { type PersistentTarget, readUnitSockets } from "../force/mod.ts";
 import { findCgroup, readCgroup, readCommand, readProcessCgroup } from "../inspect/mod.ts";
 import {
   controlGroupOf,
@@ -20,12 +20,13 @@ import { listSockets, type SocketScope } from "./list_sockets.ts";
 import { SocketCounter, type SocketSummary, summarizeSockets } from "./socket_summary.ts";
 import {
   type Asked,
+  type AskedTarget,
+  type AskedUnit,
   type BpfStatus,
   isInForce,
-  type ProcessStatus,
   readAsked,
-  type UnitStatus,
-} from "./status.ts";
+} from "./asked.ts";
+import type { ProcessStatus } from "./status.ts";
 
 /** What a word of the user's means. */
 export interface Subject {
@@ -49,9 +50,11 @@ export interface SubjectStatus extends Subject {
    */
   readonly forced: boolean | undefined;
   /** The enabled units that it is, that it belongs to, or that it contains. */
-  readonly units: readonly Omit<UnitStatus, "sockets">[];
+  readonly units: readonly AskedUnit[];
   /** The targets of the BPF program that it belongs to, or that it contains. */
-  readonly targets: readonly Target[];
+  readonly targets: readonly AskedTarget[];
+  /** What systemd attaches at its next start. */
+  readonly waiting: readonly PersistentTarget[];
   /** Its processes that were started to be forced. */
   readonly processes: readonly Omit<ProcessStatus, "sockets">[];
   /** Its sockets. */
@@ -159,7 +162,7 @@ async function find(subject: Subject, user: boolean, { units }: Asked): Promise<
 }
 
 /** Whether an enabled unit is the subject, has it, or is part of it. */
-function concernsUnit({ subject, cgroup, pids }: Found, unit: Omit<UnitStatus, "sockets">) {
+function concernsUnit({ subject, cgroup, pids }: Found, unit: AskedUnit) {
   if (subject.kind === "unit") {
     const template = templateOf(parseUnitName(subject.name));
     if (unit.unit === subject.name || unit.unit === template) return true;
@@ -222,16 +225,21 @@ export async function readStatusOf(
   const user = options.user ?? false;
   const notes = new Set<string>();
   const asked = await readAsked(notes);
-  const { units, state } = asked;
+  const { units, bpf } = asked;
   const found = await find(parseSubject(word), user, asked);
   const { subject, cgroup, pids } = found;
   // It tells whether there is such a process at all.
   const sockets = await readSummary(found, user, notes);
   const concerned = units.filter((unit) => concernsUnit(found, unit));
-  const targets = (state?.targets ?? []).filter((target) => concernsTarget(found, target));
+  const targets = asked.targets.filter((target) => concernsTarget(found, target));
   const started = readForcedProcesses(pids);
   const processes = groupProcesses(started.processes)
     .map(({ first: { parent: _, ...first }, pids }) => ({ ...first, pids }));
+  const waiting = asked.waiting.filter((target) =>
+    subject.kind === "unit" && (target.kind === "service" || target.kind === "slice") &&
+    target.name === subject.name
+  );
+  const forced = isInForce({ units: concerned, targets, waiting }, processes);
   const own = subject.kind === "process"
     ? readStart(Number(subject.name), readBootTime())
     : undefined;
@@ -240,19 +248,13 @@ export async function readStatusOf(
     command: own?.command,
     since: own?.since,
     cgroup,
-    forced: isInForce(concerned, targets, processes) || (started.unseen > 0 ? undefined : false),
+    forced: forced || (started.unseen > 0 ? undefined : false),
     units: concerned,
     targets,
+    waiting,
     processes,
     sockets,
-    bpf: state && targets.length > 0
-      ? {
-        programs: state.programs,
-        maps: state.maps,
-        current: state.current,
-        guarded: state.guarded,
-      }
-      : undefined,
+    bpf: targets.length > 0 ? bpf : undefined,
     notes: [...notes],
   };
 }
