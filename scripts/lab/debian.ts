@@ -64,11 +64,16 @@ export function chooseNewest(names: readonly string[], pattern: string): string 
   return names.filter((name) => whole.test(name)).sort(order.compare).at(-1);
 }
 
-/** Unpacks the newest packages that the patterns match into a folder, and installs nothing. */
+/**
+ * Unpacks the newest packages that the patterns match into a folder, and installs nothing.
+ *
+ * @param architecture as Debian names it; the machine's own by default
+ */
 export async function unpackPackages(
   suite: string,
   patterns: readonly string[],
   folder: string,
+  architecture?: string,
 ): Promise<void> {
   const work = await Deno.makeTempDir({ prefix: "mptcpize-lab-" });
   try {
@@ -85,9 +90,12 @@ export async function unpackPackages(
       "APT::Sandbox::User=root",
       "Acquire::Languages=none",
       "Acquire::Retries=3",
+      ...(architecture === undefined
+        ? []
+        : [`APT::Architecture=${architecture}`, `APT::Architectures=${architecture}`]),
     ].flatMap((option) => ["-o", option]);
     await run(["apt-get", "-q", ...options, "update"]);
-    const offered = (await run(["apt-cache", ...options, "pkgnames", "linux-"])).split("\n");
+    const offered = (await run(["apt-cache", ...options, "pkgnames"])).split("\n");
     const packages = patterns.map((pattern) => {
       const name = chooseNewest(offered, pattern);
       if (name !== undefined) return name;

@@ -25,13 +25,14 @@ export interface Outcome {
 export async function run(
   words: readonly string[],
   options: { readonly env?: Record<string, string>; readonly uid?: number } = {},
+  milliseconds = 120_000,
 ): Promise<Outcome> {
   const [file, ...args] = words;
   const { code, signal, stdout, stderr } = await new Deno.Command(file!, {
     args,
     ...options,
     stdin: "null",
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(milliseconds),
   }).output();
   return { code, signal, out: decoder.decode(stdout), err: decoder.decode(stderr) };
 }
@@ -138,6 +139,19 @@ export function buildAssembly(name: string, machine = "x86_64"): Promise<string>
     "-c",
     `as ${as} -o ${path}.o ${HERE}${name}.s && ld -m ${ld} -o ${path} ${path}.o`,
   ]);
+}
+
+/** Builds a C program for aarch64 that the host does not run. */
+export function buildArmProgram(source: string, ...flags: string[]): Promise<string> {
+  return build(`${source} ${flags.join(" ")} arm`, (path) => [
+    "aarch64-linux-gnu-gcc",
+    ...["-O1", ...flags, "-o", path, `${HERE}${source}.c`],
+  ]);
+}
+
+/** The patcher for a machine. */
+export function patcherFor(machine: string): string {
+  return `${ROOT}patch/bin/${machine}/mptcpize-patch`;
 }
 
 /** Builds the Go program. */

@@ -1,7 +1,8 @@
 /*
- * steps PATCHER PROGRAM: starts the program patched, once for each system call of the tracer (of
- * the same ones in a row, the first) and each thing that may befall the two, and holds the tracer
- * at that call while it happens. Prints what came out other than without the patcher, and "held N".
+ * steps PATCHER PROGRAM [EVERY]: starts the program patched, once for each system call of the
+ * tracer (of the same ones in a row, the first; of those, each one or every so many) and each thing
+ * that may befall the two, and holds the tracer at that call while it happens. Prints what came out
+ * other than without the patcher, and "held N".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -129,12 +130,12 @@ static bool start(const struct event *event, char **words) {
     if (program == 0)
         become(event, pipes[1], words);
     close(pipes[1]);
-    alarm(10);
+    alarm(60);
     take_tracer();
     ptrace(PTRACE_SYSCALL, tracer, 0, 0);
     while (end == -1 || traced) {
         pid_t pid = waitpid(-1, &status, __WALL | WUNTRACED);
-        int number = WSTOPSIG(status);
+        int number = WSTOPSIG(status), onwards;
 
         check(pid > 0, "wait");
         if (pid == program) {
@@ -152,11 +153,12 @@ static bool start(const struct event *event, char **words) {
                 happened = true;
                 happen(event);
             }
-            ptrace(PTRACE_SYSCALL, tracer, 0, 0);
+            ptrace(happened ? PTRACE_CONT : PTRACE_SYSCALL, tracer, 0, 0);
         } else if (status >> 16 == PTRACE_EVENT_STOP && number != SIGTRAP) {
             ptrace(PTRACE_LISTEN, tracer, 0, 0);
         } else {
-            ptrace(PTRACE_SYSCALL, tracer, 0, status >> 16 ? 0 : number);
+            onwards = status >> 16 ? 0 : number;
+            ptrace(happened ? PTRACE_CONT : PTRACE_SYSCALL, tracer, 0, onwards);
         }
     }
     alarm(0);
@@ -173,13 +175,13 @@ static bool start(const struct event *event, char **words) {
 
 int main(int argc, char **argv) {
     char *words[] = {argv[1], argv[2], argv[2], argv[2], "protocol", NULL};
-    int held = 0;
+    int held = 0, every = argc == 4 ? atoi(argv[3]) : 1;
 
-    check(argc == 3, "usage");
+    check((argc == 3 || argc == 4) && every > 0, "usage");
     signal(SIGALRM, hangs);
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (unsigned index = 0; index < sizeof(events) / sizeof(*events); index++)
-        for (step = 0; start(events + index, words); step++)
+        for (step = 0; start(events + index, words); step += every)
             held++;
     printf("held %d\n", held);
     return 0;
