@@ -31,7 +31,7 @@ export async function status(
   if (words.length === 0) {
     const all = await readStatus();
     env.out(flags.has("json") ? toJson(all) : statusText(env, all));
-    return all.forced;
+    return all.forced === true;
   }
   const subjects = [];
   for (const word of words) subjects.push(await readStatusOf(word, { user: flags.has("user") }));

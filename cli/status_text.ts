@@ -143,7 +143,10 @@ export function statusText(screen: Screen, status: Status): string {
   if (rows.length === 0) {
     return [
       paragraph(
-        "Nothing is forced here: `mptcpize run COMMAND` forces a command, `mptcpize enable UNIT` a service, " +
+        (status.forced === false
+          ? "Nothing is forced here"
+          : "Nothing that can be seen is forced here") +
+          ": `mptcpize run COMMAND` forces a command, `mptcpize enable UNIT` a service, " +
           "`mptcpize attach CGROUP` all that is in a cgroup",
       ),
       ...(bpf === undefined ? [] : bpfText(bpf).map(paragraph)),

@@ -186,6 +186,7 @@ processes named java  bpf     -               -         -    -
 
 Deno.test("statusText() says in one sentence that nothing is forced, and what would", () => {
   match(statusText(PLAIN, EMPTY), /^Nothing is forced here: `mptcpize run COMMAND` forces/);
+  match(statusText(PLAIN, { ...EMPTY, forced: undefined }), /^Nothing that can be seen is forced/);
 });
 
 const { sockets: _units, ...ENABLED } = UNIT;

@@ -5,7 +5,7 @@
  */
 
 import { type AskedUnit, cgroupName, type SocketSummary, type SubjectStatus } from "../mod.ts";
-import { painter, wrap } from "./render.ts";
+import { painter, shellWord, wrap } from "./render.ts";
 import { reasonLines, VERDICT_STYLE, VERDICT_WORDS } from "./sockets_text.ts";
 import {
   paragraphWidth,
@@ -52,6 +52,11 @@ function unitFields(screen: Screen, unit: AskedUnit): string[] {
   ];
 }
 
+/** What `attach` takes for a cgroup. */
+function targetWord(cgroup: string): string {
+  return cgroup === "/" ? "--all" : shellWord(cgroup);
+}
+
 function notForcedHint({ kind, name, forced }: SubjectStatus): string {
   if (forced === undefined) {
     return kind === "process"
@@ -64,7 +69,7 @@ function notForcedHint({ kind, name, forced }: SubjectStatus): string {
     case "unit":
       return `no: \`mptcpize enable ${name}\` forces it`;
     case "cgroup":
-      return `no: \`mptcpize attach ${cgroupName(name) ?? name}\` forces it`;
+      return `no: \`mptcpize attach ${targetWord(cgroupName(name) ?? name)}\` forces it`;
   }
 }
 

@@ -51,8 +51,11 @@ export interface ProcessStatus extends Omit<ForcedProcess, "parent"> {
 
 /** What is forced here. */
 export interface Status {
-  /** Whether anything is, or will be as soon as its unit starts. */
-  readonly forced: boolean;
+  /**
+   * Whether anything is, or will be as soon as its unit starts; undefined where nothing was seen and not
+   * all could be.
+   */
+  readonly forced: boolean | undefined;
   /** By their names. */
   readonly units: readonly UnitStatus[];
   /** Cgroups by their paths, then names. */
@@ -155,8 +158,10 @@ export async function readStatus(): Promise<Status> {
     const counted = next();
     unitSockets.push(unit.method === "socket" ? await readHeld(unit, notes) : counted);
   }
+  const told = [...notes, ...unseenNotes(found, hidden)];
   return {
-    forced: isInForce({ units, targets, waiting }, groups.map(({ first }) => first)),
+    forced: isInForce({ units, targets, waiting }, groups.map(({ first }) => first)) ||
+      (told.length > 0 ? undefined : false),
     units: units.map((unit, index) => ({ ...unit, sockets: unitSockets[index]! })),
     targets: targets.map((target) => ({ ...target, sockets: next() })),
     processes: groups.map(({ first: { parent: _, ...first }, pids }) => ({
@@ -167,6 +172,6 @@ export async function readStatus(): Promise<Status> {
     waiting,
     bpf,
     bpfSupport: bpf === undefined ? probeBpf() : { state: "yes" },
-    notes: [...notes, ...unseenNotes(found, hidden)],
+    notes: told,
   };
 }
