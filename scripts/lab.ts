@@ -12,12 +12,12 @@
 
 import { commandExists, isRoot } from "../tests/skip.ts";
 import { ROOT } from "./files.ts";
-import type { Result } from "./lab/guest.ts";
-import { bootFiles, rootDisk } from "./lab/images.ts";
-import { openShell, runSuites } from "./lab/machine.ts";
+import { type Job, jobsOf, type Result } from "./lab/guest.ts";
+import { type BootFiles, bootFiles, rootDisk } from "./lab/images.ts";
+import { openShell, runJob } from "./lab/machine.ts";
 import { readKeptAnswers, renderOptionsByKernel } from "./lab/options_table.ts";
 import { labFolder, RECIPE } from "./lab/recipe.ts";
-import { renderTotals, type Totals } from "./suites.ts";
+import { addTotals, renderTotals, type Totals } from "./suites.ts";
 
 /** Where each command comes from on Debian. */
 const COMMANDS: Readonly<Record<string, string>> = {
@@ -86,27 +86,59 @@ export function findUnexplained(kernel: string, skipped: readonly string[]): str
   return skipped.filter((feature) => lacks[feature] === undefined);
 }
 
-function judge(kernel: string, result: Result | undefined, results: string): Totals {
+function judge({ kernel, machine }: Job, result: Result | undefined, results: string): Totals {
+  const name = `Linux ${kernel}, ${machine.name}`;
   if (result === undefined) {
-    console.log(`FAILED Linux ${kernel}: the guest ended without a result; see ${results}`);
+    console.log(`FAILED ${name}: the guest ended without a result; see ${results}`);
     return { passed: 0, failed: 1, skipped: 0 };
   }
   const unexplained = findUnexplained(kernel, result.skipped);
   for (const feature of unexplained) {
-    console.log(`FAILED Linux ${kernel}: skipped for ${feature}, which it does not say it lacks`);
+    console.log(`FAILED ${name}: skipped for ${feature}, which the kernel does not say it lacks`);
   }
   const { passed, failed, skipped } = result.totals;
+  const totals = { passed, failed: failed + unexplained.length, skipped };
+  console.log(`Linux ${result.release}, ${machine.name}: ${renderTotals(totals)}`);
+  return totals;
+}
+
+/** Does the jobs for a kernel, as many at a time as there are processors. */
+async function runJobs(
+  files: BootFiles,
+  root: string,
+  jobs: readonly Job[],
+  folder: string,
+): Promise<Totals> {
+  const queue = [...jobs];
+  const all: Totals[] = [];
+  const write = (text: string) => {
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  };
+  const work = async () => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+      const results = `${folder}/${job.machine.name}`;
+      // What several print at once nobody can read.
+      let held = "";
+      const tell = jobs.length === 1 ? write : (text: string) => void (held += text);
+      const result = await runJob(files, root, job, results, tell);
+      write(held);
+      all.push(judge(job, result, results));
+    }
+  };
+  await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, work));
+  const totals = addTotals(all);
+  if (totals.passed + totals.failed > 0) return totals;
   // A filter that matches nothing must not look like a success.
-  const nothing = passed + failed === 0 ? 1 : 0;
-  if (nothing) console.log(`FAILED Linux ${kernel}: no test ran`);
-  return { passed, failed: failed + unexplained.length + nothing, skipped };
+  console.log("FAILED: no test ran");
+  return { ...totals, failed: 1 };
 }
 
 async function keepAnswers(kernel: string, results: string): Promise<void> {
   const name = `options_${kernel}.json`;
   const kept = new URL("tests/lab/results/", ROOT);
   Deno.mkdirSync(kept, { recursive: true });
-  await Deno.copyFile(`${results}/${name}`, new URL(name, kept));
+  await Deno.copyFile(`${results}/side_by_side/${name}`, new URL(name, kept));
   const table = new URL("docs/options-by-kernel.md", ROOT);
   Deno.writeTextFileSync(table, renderOptionsByKernel(readKeptAnswers()));
 }
@@ -122,19 +154,20 @@ if (import.meta.main) {
   const root = task === "kernels" ? "" : await rootDisk();
   for (const name of task === "shell" ? kernels.slice(-1) : kernels) {
     const files = await bootFiles(name, RECIPE.kernels[name]!);
-    const job = { kernel: name, ...filter === undefined ? {} : { filter } };
     if (task === "kernels") console.log(files.vmlinuz);
-    else if (task === "shell") Deno.exitCode = await openShell(files, root, job);
-    else {
-      console.log(`\n══ Linux ${name}`);
+    else if (task === "shell") {
+      const machine = { name: "shell", paths: [] };
+      Deno.exitCode = await openShell(files, root, { kernel: name, machine });
+    } else {
+      const jobs = jobsOf(name, filter);
+      console.log(`\n══ Linux ${name}: ${jobs.map(({ machine }) => machine.name).join(", ")}`);
       const started = performance.now();
       const results = `${labFolder()}/results/${name}`;
-      const result = await runSuites(files, root, job, results);
-      const totals = judge(name, result, results);
+      await Deno.remove(results, { recursive: true }).catch(() => {});
+      const totals = await runJobs(files, root, jobs, results);
       if (keep) await keepAnswers(name, results);
       const seconds = ((performance.now() - started) / 1000).toFixed(0);
-      const release = result?.release ?? name;
-      console.log(`Linux ${release}: ${renderTotals(totals)} (${seconds} s); ${results}`);
+      console.log(`Linux ${name}: ${renderTotals(totals)} (${seconds} s); ${results}`);
       if (totals.failed > 0) Deno.exitCode = 1;
     }
   }

@@ -1,5 +1,6 @@
 import { deepStrictEqual, strictEqual, throws } from "node:assert";
 import { findUnexplained, parseArguments } from "./lab.ts";
+import { jobsOf, suiteOf } from "./lab/guest.ts";
 import { chooseNewest } from "./lab/debian.ts";
 import { orderModules } from "./lab/images.ts";
 
@@ -25,6 +26,22 @@ Deno.test("findUnexplained() passes only what the kernel is known to lack", () =
   const skipped = ["MPTCP_FULL_INFO", "musl-gcc"];
   deepStrictEqual(findUnexplained("6.1", skipped), ["musl-gcc"]);
   deepStrictEqual(findUnexplained("6.12", skipped), ["MPTCP_FULL_INFO", "musl-gcc"]);
+});
+
+Deno.test("jobsOf() gives tests that change the machine a guest of their own", () => {
+  const jobs = jobsOf("6.12");
+  const shared = jobs.filter(({ machine }) => machine.parallel);
+  deepStrictEqual(shared.map(({ machine }) => machine.paths.includes("tests/preload/")), [true]);
+  const [bpf] = jobsOf("6.12", "tests/bpf");
+  deepStrictEqual(bpf, { kernel: "6.12", machine: { name: "bpf", paths: ["tests/bpf/"] } });
+  strictEqual(jobs.some(({ machine }) => machine.name === "bpf"), true);
+});
+
+Deno.test("jobsOf() takes what is no part of a path as a part of names, but not over a reboot", () => {
+  const jobs = jobsOf("7.2", "curl");
+  deepStrictEqual(new Set(jobs.map(({ filter }) => filter)), new Set(["curl"]));
+  strictEqual(jobs.some(({ machine }) => machine.reboots), false);
+  strictEqual(suiteOf(jobs[0]!, 1).command.includes("--filter=curl"), true);
 });
 
 Deno.test("orderModules() puts each module after what it needs when its file is compressed", () => {

@@ -7,12 +7,26 @@
 import { runSuites, type Suite } from "../suites.ts";
 import { RECIPE } from "./recipe.ts";
 
+/** One guest: it is booted for the tests that it runs. */
+export interface Machine {
+  /** What its tests have in common; also a folder's name. */
+  readonly name: string;
+  /** Files and folders of tests. */
+  readonly paths: readonly string[];
+  /** Whether they run side by side, which makes use of both processors. */
+  readonly parallel?: boolean;
+  /** Whether they are run again after a reboot. */
+  readonly reboots?: boolean;
+}
+
 /** What the host asks for, in /lab/job.json. */
 export interface Job {
   /** The kernel, by its name in kernels.json. */
   readonly kernel: string;
-  /** Part of the path of tests, or else of their names. */
+  /** Part of the names of tests. */
   readonly filter?: string;
+  /** The guest that is to do it. */
+  readonly machine: Machine;
 }
 
 /** What the host is told, in /lab/results/result.json. */
@@ -31,40 +45,49 @@ const COMMON = ["-qA", "--no-check", "--preload=tests/open_libc.ts"];
 const SANITIZE = ["--sanitize-ops", "--sanitize-resources"];
 
 /**
- * What a job runs: tests side by side, which makes use of both processors, then those that want the machine
- * to themselves, then those that go on after a reboot, which are all that runs then. A filter for names
- * leaves those out.
+ * The jobs for a kernel: tests that leave the machine alone share one, and those that change it have one for
+ * each path. A filter for names leaves out those that reboot.
+ *
+ * @param filter part of a path of kernels.json, or else of the names of tests
  */
-export function suitesOf({ filter = "", kernel }: Job, boot: 1 | 2): Suite[] {
+export function jobsOf(kernel: string, filter = ""): Job[] {
   const { tests, alone, reboot } = RECIPE;
-  const paths = [...tests, ...alone, ...reboot];
-  const byPath = filter !== "" && paths.some((path) => path.includes(filter));
-  const byName = filter === "" || byPath ? [] : [`--filter=${filter}`];
-  const suite = (name: string, paths: readonly string[], flags: readonly string[]): Suite[] => {
-    const chosen = byPath ? paths.filter((path) => path.includes(filter)) : paths;
-    return chosen.length === 0 ? [] : [{
-      name: `Linux ${kernel}, ${name}`,
-      command: [
-        ...["deno", "test", ...COMMON, ...SANITIZE, ...flags, ...byName],
-        ...[`--junit-path=${RESULTS}/junit_${name.replaceAll(" ", "_")}.xml`, ...chosen],
-      ],
-      stream: true,
-      limitMinutes: 45,
-      env: {
-        MPTCPIZE_LAB: kernel,
-        MPTCPIZE_EXPECT: RECIPE.kernels[kernel]?.has.join(",") ?? "",
-        MPTCPIZE_RESULTS: RESULTS,
-        MPTCPIZE_BOOT: `${boot}`,
-      },
-    }];
-  };
-  const rebooting = byName.length > 0 ? [] : reboot;
-  if (boot === 2) return suite("after a reboot", rebooting, []);
-  return [
-    ...suite("side by side", tests, ["--parallel"]),
-    ...suite("one at a time", alone, []),
-    ...suite("before a reboot", rebooting, []),
+  const nameOf = (path: string) =>
+    path.replace(/^tests\/|(_test)?\.ts$|\/$/g, "").replaceAll("/", "_");
+  // The longest first, so that the others fill the time beside it.
+  const machines: Machine[] = [
+    ...alone.map((path) => ({ name: nameOf(path), paths: [path] })),
+    { name: "side_by_side", paths: tests, parallel: true },
+    { name: "reboot", paths: reboot, reboots: true },
   ];
+  const byPath = machines.flatMap((machine) => {
+    const paths = machine.paths.filter((path) => path.includes(filter));
+    return paths.length === 0 ? [] : [{ kernel, machine: { ...machine, paths } }];
+  });
+  if (filter === "" || byPath.length > 0) return byPath;
+  return machines.filter(({ reboots }) => !reboots).map((machine) => ({ kernel, filter, machine }));
+}
+
+/** What a job runs after its first or its second boot. */
+export function suiteOf({ kernel, filter, machine }: Job, boot: 1 | 2): Suite {
+  const again = boot === 2 ? " after a reboot" : "";
+  return {
+    name: `Linux ${kernel}, ${machine.name}${again}`,
+    command: [
+      ...["deno", "test", ...COMMON, ...SANITIZE, `--junit-path=${RESULTS}/junit.xml`],
+      ...machine.parallel ? ["--parallel"] : [],
+      ...filter === undefined ? [] : [`--filter=${filter}`],
+      ...machine.paths,
+    ],
+    stream: true,
+    limitMinutes: 45,
+    env: {
+      MPTCPIZE_LAB: kernel,
+      MPTCPIZE_EXPECT: RECIPE.kernels[kernel]?.has.join(",") ?? "",
+      MPTCPIZE_RESULTS: RESULTS,
+      MPTCPIZE_BOOT: `${boot}`,
+    },
+  };
 }
 
 if (import.meta.main) {
@@ -72,7 +95,7 @@ if (import.meta.main) {
   const notes = `${RESULTS}/skipped.tsv`;
   Deno.writeTextFileSync(notes, "");
   const boot = /\blab\.boot=2\b/.test(Deno.readTextFileSync("/proc/cmdline")) ? 2 : 1;
-  const totals = await runSuites(suitesOf(job, boot), notes);
+  const totals = await runSuites([suiteOf(job, boot)], notes);
   const lines = Deno.readTextFileSync(notes).split("\n").filter(Boolean);
   const skipped = [...new Set(lines.map((line) => line.split("\t")[0] ?? ""))].sort();
   const result: Result = { release: Deno.osRelease(), totals, skipped };

@@ -5,7 +5,7 @@
  */
 
 import { qemuCommand } from "../qemu.ts";
-import { type Job, type Result, suitesOf } from "./guest.ts";
+import type { Job, Result } from "./guest.ts";
 import { type BootFiles, makeCheckoutDisk, makeInitrd } from "./images.ts";
 import { run } from "./recipe.ts";
 
@@ -62,11 +62,12 @@ async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
-/** Boots once, prints what the guest prints, and puts its results into a folder. */
+/** Boots once, tells what the guest prints, and puts its results into a folder. */
 async function bootOnce(
   [program, ...args]: readonly [string, ...string[]],
   folder: string,
   results: string,
+  tell: (text: string) => void,
 ): Promise<Result | undefined> {
   const child = new Deno.Command(program, {
     args,
@@ -78,7 +79,7 @@ async function bootOnce(
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
     const plain = text.replaceAll("\r", "");
     output += plain;
-    Deno.stdout.writeSync(new TextEncoder().encode(plain));
+    tell(plain);
   }
   await child.status;
   Deno.writeTextFileSync(`${results}/output.txt`, output);
@@ -101,18 +102,19 @@ function joined(first: Result, second: Result): Result {
 }
 
 /**
- * Runs the suites on a kernel and prints what they print; boots a second time where some go on after a
- * reboot.
+ * Does a job on a kernel; boots a second time where the machine reboots.
  *
- * @param results where the results go: result.json, a JUnit file for each suite, logs; those of a second
- * boot into `reboot` below
+ * @param results where the results go: result.json, junit.xml, logs; those of a second boot into `reboot`
+ * below
+ * @param tell gets what is printed, as it comes
  * @returns undefined when the guest ended without a result
  */
-export function runSuites(
+export function runJob(
   files: BootFiles,
   root: string,
   job: Job,
   results: string,
+  tell: (text: string) => void,
 ): Promise<Result | undefined> {
   return inFolder(async (folder) => {
     await prepare(files, folder, job);
@@ -122,9 +124,10 @@ export function runSuites(
       Deno.mkdirSync(own, { recursive: true });
       const serial = ["-serial", `file:${own}/console.txt`, "-serial", "stdio"];
       const append = `lab.boot=${number}`;
-      return await bootOnce(command(files, system, folder, append, serial, keeps), folder, own);
+      const words = command(files, system, folder, append, serial, keeps);
+      return await bootOnce(words, folder, own, tell);
     };
-    if (suitesOf(job, 2).length === 0) return await boot(root, false, 1);
+    if (!job.machine.reboots) return await boot(root, false, 1);
     const own = `${folder}/root.img`;
     await run(["cp", "--reflink=auto", "--sparse=always", root, own]);
     const first = await boot(own, true, 1);
