@@ -82,6 +82,8 @@ async function bootOnce(
     tell(plain);
   }
   await child.status;
+  // Another run on this kernel may have begun, and removed it.
+  Deno.mkdirSync(results, { recursive: true });
   Deno.writeTextFileSync(`${results}/output.txt`, output);
   try {
     await run(["tar", "-xf", `${folder}/results.img`, "-C", results]);
