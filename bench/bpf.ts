@@ -2,7 +2,7 @@
  * Measures what a socket costs with the BPF program in the kernel: for who is not enrolled, at several
  * depths of cgroups, and for who is, beside the kernel's own example and no program at all.
  *
- * `deno run -A bench/bpf.ts [--quick]`, as root. The decision alone is measured on any kernel with BPF;
+ * `deno run -A bench/bpf.ts [--quick] [--rounds=N] [--no-decision]`, as root. The decision alone is measured on any kernel with BPF;
  * `socket()` and the kernel's own account (kernel.bpf_stats_enabled) where the program can be attached,
  * as in `deno task lab --shell`. Every round measures every subject once, beginning with another one each
  * time; what is compared are neighbours. A full run is kept under bench/runs/.
@@ -24,7 +24,8 @@ import { quantile, ratio, renderDuration } from "./statistics.ts";
 const HERE = new URL("./", import.meta.url);
 const decoder = new TextDecoder();
 const quick = Deno.args.includes("--quick");
-const ROUNDS = quick ? 3 : 21;
+const asked = Deno.args.find((word) => word.startsWith("--rounds="))?.slice("--rounds=".length);
+const ROUNDS = Number(asked ?? (quick ? 3 : 21));
 const SOCKETS = quick ? 200 : 2000;
 /** ROUNDS of bpf_decide.bpf.c. */
 const DECISIONS = 100_000;

@@ -150,3 +150,24 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "the first target that is not strict brings the program that softens along",
+  ...BPF,
+  async fn() {
+    using place = new OwnPlace();
+    using one = new Cgroup("strict");
+    using two = new Cgroup("lenient");
+    await using child = Child.start(two.path);
+    const programs = () => readStateAt(place)!.programs.map(({ name }) => name);
+    attachAt(place, [spec(one, true)]);
+    ok(!programs().includes("mptcpize_soften"));
+    const { added, upgraded } = attachAt(place, [spec(two)]);
+    deepStrictEqual([added.length, upgraded], [1, false]);
+    ok(programs().includes("mptcpize_soften"));
+    deepStrictEqual(readStateAt(place)!.targets.map(({ strict }) => strict).sort(), [false, true]);
+    await child.ask("protocol(2, 1, 262)");
+    strictEqual(await child.ask(TCP_USER_TIMEOUT), "taken");
+    detachAt(place, [spec(one), spec(two)]);
+  },
+});
