@@ -14,9 +14,17 @@ import { loadObject, MAPS, PROGRAMS } from "../bpf/object.ts";
 import { encodeId, encodeName, encodeSettings, encodeTarget } from "../bpf/layout.ts";
 import { probeBpf } from "../bpf/mod.ts";
 import { readId, rootPath } from "../bpf/cgroups.ts";
-import { attachTracing, deleteElement, listKeys, updateElement } from "../ffi/bpf.ts";
+import {
+  attachSetsockopt,
+  attachTracing,
+  deleteElement,
+  detachSetsockopt,
+  listKeys,
+  updateElement,
+} from "../ffi/bpf.ts";
 import { tryCall } from "../ffi/call.ts";
 import { Fd } from "../ffi/fd.ts";
+import { openFolder } from "../ffi/files.ts";
 import { BpfObject } from "../ffi/libbpf.ts";
 import { addressOf } from "../ffi/libc.ts";
 import { quantile, ratio, renderDuration } from "./statistics.ts";
@@ -199,10 +207,10 @@ function measureDecision(tree: Tree, object: BpfObject) {
   ]);
 }
 
-/** `socket()` and `close()` of a small C program, in nanoseconds. */
-function timeSockets(program: string, within: string, protocol: string): number {
+/** `socket()` and `close()`, or another case of a small C program, in nanoseconds. */
+function timeSockets(program: string, within: string, protocol: string, what = "socket"): number {
   const enter = 'echo $$ > "$0/cgroup.procs"; exec "$@"';
-  const words = [program, "socket", protocol, "1", String(SOCKETS)];
+  const words = [program, what, protocol, "1", String(SOCKETS)];
   return Number(output("sh", "-c", enter, within, "taskset", "-c", "0", ...words).split(" ")[0]);
 }
 
@@ -214,10 +222,33 @@ function attachSelftest(): { readonly object: BpfObject; readonly program: numbe
   return { object, program: object.programFd("selftest") };
 }
 
+/** `setsockopt()` and `getsockopt()` of TCP_NODELAY, with the program that softens in between. */
+function measureOptions(tree: Tree, program: string) {
+  using object = loadObject({ force: false, soften: true });
+  const soften = object.programFd(PROGRAMS.soften);
+  const within = tree.chain[1]!;
+  const time = (protocol: string) => timeSockets(program, within, protocol, "option");
+  const softened = (protocol: string) => {
+    const opened = openFolder(within);
+    if (!(opened instanceof Fd)) throw new Error(`Cannot open ${within}`);
+    using cgroup = opened;
+    attachSetsockopt(cgroup, soften);
+    try {
+      return time(protocol);
+    } finally {
+      detachSetsockopt(cgroup, soften);
+    }
+  };
+  return measureAll("setsockopt()+getsockopt()", "MPTCP, outside a target", [
+    { name: "TCP, outside a target", measure: () => time("tcp") },
+    { name: "TCP, in a target that is not strict", measure: () => softened("tcp") },
+    { name: "MPTCP, outside a target", measure: () => time("mptcp") },
+    { name: "MPTCP, in a target that is not strict", measure: () => softened("mptcp") },
+  ]);
+}
+
 /** With the programs attached, one at a time. */
-function* measureSockets(tree: Tree, folder: string) {
-  const program = `${folder}/sockets`;
-  output("gcc", "-O2", "-pthread", "-o", program, new URL("sockets.c", HERE).pathname);
+function* measureSockets(tree: Tree, program: string) {
   using ours = loadObject({ force: true, soften: false });
   const force = ours.programFd(PROGRAMS.force);
   const selftest = attachSelftest();
@@ -279,7 +310,10 @@ try {
     using object = compile(folder);
     groups.push(measureDecision(tree, object));
   }
-  if (probeBpf().state === "yes") groups.push(...measureSockets(tree, folder));
+  const program = `${folder}/sockets`;
+  output("gcc", "-O2", "-pthread", "-o", program, new URL("sockets.c", HERE).pathname);
+  groups.push(measureOptions(tree, program));
+  if (probeBpf().state === "yes") groups.push(...measureSockets(tree, program));
   else console.log("socket() is left out: this kernel does not attach the program");
   const head = [
     `date     ${new Date().toISOString().slice(0, 19).replace("T", " ")} UTC`,

@@ -243,12 +243,12 @@ export function listSetsockoptPrograms(cgroup: Fd): number[] {
  * @param replaced one that is attached and gives way in the same step
  * @throws {SyscallError} with the errno of bpf(2)
  */
-export function attachSetsockopt(cgroup: Fd, program: Fd, replaced?: Fd): void {
+export function attachSetsockopt(cgroup: Fd, program: Fd | number, replaced?: Fd): void {
   bpf(
     "attach the BPF program to a cgroup",
     BPF_PROG_ATTACH,
     [0, cgroup.number],
-    [4, program.number],
+    [4, numberOf(program)],
     [8, BPF_CGROUP_SETSOCKOPT],
     [12, BPF_F_ALLOW_MULTI | (replaced === undefined ? 0 : BPF_F_REPLACE)],
     [16, replaced?.number ?? 0],
@@ -260,12 +260,12 @@ export function attachSetsockopt(cgroup: Fd, program: Fd, replaced?: Fd): void {
  *
  * @throws {SyscallError} with the errno of bpf(2)
  */
-export function detachSetsockopt(cgroup: Fd, program: Fd): void {
+export function detachSetsockopt(cgroup: Fd, program: Fd | number): void {
   bpf(
     "detach the BPF program from a cgroup",
     BPF_PROG_DETACH,
     [0, cgroup.number],
-    [4, program.number],
+    [4, numberOf(program)],
     [8, BPF_CGROUP_SETSOCKOPT],
   );
 }
