@@ -83,9 +83,10 @@ export function permissionError(
       hint: "run it as root",
     });
   }
+  const list = wanted.join(", ").replace(/, (?=\w+$)/, " and ");
   return new NotSupportedError(
-    `Cannot ${what}: this kernel refuses it even with ${wanted.join(", ")}, as a locked-down one ` +
-      "or a container does (bpf: EPERM)",
+    `Cannot ${what}: the kernel does not permit it, not even with ${list}: it is locked down, or a ` +
+      "container forbids it (bpf: EPERM)",
     { cause, hint: OTHER_WAYS },
   );
 }
