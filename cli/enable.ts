@@ -91,7 +91,8 @@ function planText(env: Env, plan: UnitPlan): string {
     return `${head}: by ${METHOD_WORDS[method]}${kept}\n  ${file}\n${body}`;
   });
   const rows = plan.actions.map(actionRow);
-  if (rows.length > 0) blocks.push(`would, in this order\n${table(rows, 2)}`);
+  const width = env.columns === undefined ? 80 : Math.min(env.columns, 100);
+  if (rows.length > 0) blocks.push(`would, in this order\n${table(rows, 2, width)}`);
   return blocks.join("\n\n") + "\n";
 }
 
@@ -196,7 +197,7 @@ async function carryOut(env: Env, flags: ParsedFlags, plan: UnitPlan): Promise<b
     warnings.push("a listener is TCP still: `mptcpize sockets --all --listen` tells why");
   }
   for (const warning of warnings) env.err(`mptcpize: ${warning}\n`);
-  if (!flags.has("json")) {
+  if (dryRun && !flags.has("json")) {
     for (const note of new Set(plan.units.flatMap(({ notes }) => notes))) {
       env.err(`hint: ${wrap(note, 6).trimStart()}\n`);
     }

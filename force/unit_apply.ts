@@ -12,6 +12,7 @@ import {
   type UnitManager,
   writeDropIn,
 } from "../systemd/mod.ts";
+import { detachGone } from "./unit_bpf.ts";
 import { holds, type UnitAction, type UnitExpectation, type UnitPlan } from "./unit_plan.ts";
 import { awaitRunning, readListening } from "./unit_restart.ts";
 import type { UnitSocket } from "./unit_sockets.ts";
@@ -255,10 +256,14 @@ export async function applyUnitPlan(
   if (plan.actions.length === 0) return { restarted: [] };
   using _lock = await lockDropIns(plan.folders);
   const applier = new Applier(plan, manager, options);
+  const byBpf = plan.units.filter(({ method }) => method === "bpf").map(({ unit }) => unit);
   try {
     for (const action of plan.actions) await applier.do(action);
   } catch (error) {
-    throw applier.failed(error, await applier.undo());
+    const faults = await applier.undo();
+    if (byBpf.length > 0) detachGone(byBpf);
+    throw applier.failed(error, faults);
   }
+  if (byBpf.length > 0 && plan.verb === "disable") detachGone(byBpf);
   return { restarted: applier.restarted };
 }

@@ -20,7 +20,7 @@ import {
 import manifest from "../deno.json" with { type: "json" };
 import { attachAtStart } from "./attach_units.ts";
 import { findInstalled } from "./installed.ts";
-import { programNotes } from "./notes.ts";
+import { makesNewEnvironment, programNotes } from "./notes.ts";
 import {
   chooseUnitMethod,
   type UnitMethod,
@@ -131,7 +131,7 @@ function planDropIn(
     { kind: "write", path: file, text, ...(before === undefined ? {} : { before }) },
   ];
   const notes = facts.programs.flatMap(({ image }) =>
-    image === undefined ? [] : programNotes(image)
+    image === undefined || makesNewEnvironment(image) !== undefined ? [] : programNotes(image)
   );
   return {
     unit: {
@@ -202,8 +202,12 @@ function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts)
     }, existing);
   }
   const assignments = variables.map(({ name, after }) => `${name}=${after}`);
+  const cleared = facts.programs.flatMap(({ image }) =>
+    (image === undefined ? undefined : makesNewEnvironment(image)) ?? []
+  );
   return planDropIn(world, request, facts, {
     ...choice,
+    warnings: [...choice.warnings, ...cleared],
     settings: assignments.map(environmentSetting),
     expectations: assignments.map((has) => ({ property: "Environment", has })),
   }, existing);
