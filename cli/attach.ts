@@ -144,7 +144,10 @@ function detachText(plan: DetachPlan, done: boolean): string {
   const last = plan.unloaded && plan.targets.some(isThere)
     ? "\nNothing of mptcpize is left in the kernel"
     : "";
-  return `${table(rows)}${last}\n`;
+  const hints = plan.enabled.map((unit) =>
+    `\nhint: it attaches itself at its next start: \`mptcpize disable ${unit}\` ends that`
+  );
+  return `${table(rows)}${last}${hints.join("")}\n`;
 }
 
 /**
@@ -164,6 +167,7 @@ export async function detachCommand(env: Env, flags: ParsedFlags): Promise<void>
         forgotten: persistent,
       })),
       files: plan.persist.map(({ path }) => path),
+      enabled: plan.enabled,
       unloaded: plan.unloaded,
       done: !dryRun,
     };

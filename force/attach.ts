@@ -15,6 +15,7 @@ import {
 import { NotPermittedError, NotSupportedError } from "../errors.ts";
 import { type Feature, probeMptcp } from "../features/mod.ts";
 import { readCgroup } from "../inspect/mod.ts";
+import { dropInFolders, listDropIns } from "../systemd/mod.ts";
 import { findInstalled } from "./installed.ts";
 import { type FileChange, Persistence, type PersistPlan } from "./persist.ts";
 import { pruneRunCgroups } from "./run_cgroup.ts";
@@ -65,6 +66,8 @@ export interface DetachPlan {
   readonly targets: readonly MatchedTarget[];
   /** What is done to systemd's files. */
   readonly persist: readonly FileChange[];
+  /** The services among them that `mptcpize enable` has attached at each start: only `disable` ends that. */
+  readonly enabled: readonly string[];
   /** Whether nothing of ours is loaded into the kernel afterwards; undefined before. */
   readonly unloaded: boolean | undefined;
 }
@@ -152,12 +155,18 @@ export async function attach(
     return { ...plan, upgraded: false, guarded: true };
   }
   pruneRunCgroups();
+  const before = readBpfState()?.targets.filter(({ gone }) => !gone).map(specOf) ?? [];
   const { added, upgraded, guarded } = attachTargets(specs, { mountBpffs: true });
   const isAdded = (spec: TargetSpec) => added.some((target) => sameTarget(specOf(target), spec));
   try {
     if (plan.persist !== undefined) await persistence.apply(plan.persist);
   } catch (error) {
-    if (added.length > 0) detachTargets(added.map(specOf));
+    const changed = before.filter(isAdded); // Those that were otherwise strict.
+    const made = added.map(specOf).filter((spec) =>
+      !changed.some((other) => sameTarget(spec, other))
+    );
+    if (changed.length > 0) attachTargets(changed);
+    if (made.length > 0) detachTargets(made);
     throw error;
   }
   return {
@@ -178,8 +187,11 @@ async function plan(
   const state = readBpfState();
   const targets = await matchTargets(request, state?.targets ?? [], persistence.list(), MACHINE);
   const persistent = targets.flatMap(({ persistent }) => persistent);
-  const files = persistence.planRemove(persistent, findInstalled);
-  return { targets, persist: files.changes, unloaded: undefined, files };
+  const files = persistence.planRemove(persistent);
+  const enabled = listDropIns(dropInFolders("system"))
+    .filter(({ dropIn }) => dropIn?.method === "bpf").map(({ unit }) => unit)
+    .filter((unit) => targets.some(({ name }) => name === unit || name.endsWith(`/${unit}`)));
+  return { targets, persist: files.changes, enabled, unloaded: undefined, files };
 }
 
 /**

@@ -27,6 +27,7 @@ export const BOOT_UNIT = "mptcpize-attach.service";
 
 const HEADER = "# Made by `mptcpize attach --persist`";
 const TARGETS = "# targets ";
+const COMMAND = "# by ";
 
 /** Whether a text was made here. */
 export function isOurs(text: string): boolean {
@@ -87,6 +88,7 @@ export function renderBootUnit(targets: readonly BootTarget[], command: string):
   );
   return `${HEADER}; \`mptcpize detach\` takes targets out of it.
 ${TARGETS}${JSON.stringify(targets)}
+${COMMAND}${command}
 [Unit]
 Description=Multipath TCP for targets of mptcpize
 Documentation=man:mptcpize(1)
@@ -112,6 +114,12 @@ function isBootTarget(value: unknown): value is BootTarget {
   const { kind, name, strict } = value as Record<string, unknown>;
   return typeof strict === "boolean" &&
     (kind === "all" || (kind === "slice" || kind === "comm") && typeof name === "string");
+}
+
+/** The mptcpize that a unit which {@linkcode renderBootUnit} made starts; empty where that line is gone. */
+export function bootUnitCommand(text: string): string {
+  const line = text.split("\n").find((line) => line.startsWith(COMMAND));
+  return line?.slice(COMMAND.length) ?? "";
 }
 
 /**

@@ -18,6 +18,7 @@ import {
 import {
   BOOT_UNIT,
   type BootTarget,
+  bootUnitCommand,
   type PersistentTarget,
   renderBootUnit,
   renderDropIn,
@@ -153,7 +154,7 @@ export class Persistence {
   }
 
   /** Plans how targets stop being persistent; changes nothing. */
-  planRemove(targets: readonly PersistentTarget[], command: () => string): PersistPlan {
+  planRemove(targets: readonly PersistentTarget[]): PersistPlan {
     const services = targets.flatMap(({ kind, ...target }) =>
       kind === "service" && "name" in target ? [target.name] : []
     );
@@ -166,7 +167,9 @@ export class Persistence {
       !targets.some((other) => other.kind !== "service" && sameBootTarget(other, target))
     );
     const changed = after.length < before.length;
-    if (changed) changes.push(this.#bootChange(after, after.length === 0 ? "" : command()));
+    // The same command as before: that one may be gone, and still a target is to be taken out.
+    const command = bootUnitCommand(readText(`${this.#folder}/${BOOT_UNIT}`) ?? "");
+    if (changed) changes.push(this.#bootChange(after, command));
     return {
       services,
       boot: changed ? after.length > 0 : undefined,

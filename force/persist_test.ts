@@ -79,7 +79,7 @@ class World implements Disposable {
 
   async removeAll(): Promise<void> {
     const { persistence } = this;
-    await persistence.apply(persistence.planRemove(persistence.list(), () => COMMAND));
+    await persistence.apply(persistence.planRemove(persistence.list()));
   }
 
   [Symbol.dispose](): void {
@@ -129,12 +129,13 @@ Deno.test("Persistence keeps what is there: targets are added to the unit and ta
   strictEqual(world.steps.length, steps, "nothing changes, so nothing is done");
   const { persistence } = world;
   const [, , slice] = persistence.list();
-  await persistence.apply(persistence.planRemove([slice!], () => COMMAND));
+  await persistence.apply(persistence.planRemove([slice!]));
   deepStrictEqual(persistence.list().map((target) => "name" in target && target.name), [
     "a.service",
     "b.service",
     "java",
   ]);
+  match(world.files()["/mptcpize-attach.service"] ?? "", /ExecStart=-\/usr\/local\/bin\/mptcpize /);
   await world.add(service("a.service", true));
   strictEqual(persistence.list()[0]?.strict, true, "a target changes its strictness");
 });

@@ -77,6 +77,8 @@ Deno.test({
       deepStrictEqual(await verdicts(inside), all("mptcp"));
       deepStrictEqual(await verdicts(inside, "below/it"), all("mptcp"));
       deepStrictEqual(await verdicts(outside), all("tcp"));
+      const forced = [...MPTCPIZE, "run", "curl", "-s", url];
+      strictEqual(await verdictOf(inside, forced), "mptcp", "with the preload library as well");
       Deno.writeTextFileSync(`${folder}/nginx.conf`, NGINX("9299"));
       await using nginx = inside.start(["nginx", "-p", folder, "-c", "nginx.conf"]);
       strictEqual((await socketIn(nginx.pid, "LISTEN")).verdict, "mptcp");

@@ -192,3 +192,26 @@ Deno.test({
     deepStrictEqual(await leftovers(), []);
   },
 });
+
+Deno.test({
+  name: "attach --persist detaches again what systemd cannot be told of",
+  ...BPF,
+  async fn() {
+    const unit = "mptcpize-test-web.service";
+    const folder = "/etc/systemd/system";
+    using _installed = installCheckout();
+    await using _unit = await makeUnit(unit, [`ExecStart=${RAW_SOCKET} listen 9403`]);
+    await must("systemctl", "start", unit);
+    await must("mount", "--bind", folder, folder);
+    try {
+      await must("mount", "-o", "remount,ro,bind", folder);
+      const { status, err } = await mptcpize("attach", "--persist", unit);
+      strictEqual(status, 1);
+      match(err, /^mptcpize: Cannot write \S+attach\.conf: Read-only file system/);
+    } finally {
+      await must("umount", folder);
+    }
+    strictEqual(await persistentFiles(), "");
+    deepStrictEqual(await leftovers(), []);
+  },
+});
