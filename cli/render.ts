@@ -43,6 +43,11 @@ export function table(
   }).join("\n");
 }
 
+/** A name that others chose, without what would move or recolour a terminal. */
+export function printable(name: string): string {
+  return name.replace(/\p{Cc}/gu, "?");
+}
+
 /** A number of bytes with a unit: `24.0 MB`. */
 export function bytesText(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];

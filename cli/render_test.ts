@@ -1,5 +1,5 @@
 import { strictEqual } from "node:assert";
-import { bytesText, count, painter, shellWord, table, wrap } from "./render.ts";
+import { bytesText, count, painter, printable, shellWord, table, wrap } from "./render.ts";
 
 Deno.test("wrap() keeps lines within the width and words whole", () => {
   strictEqual(wrap("one two three", 0, 7), "one two\nthree");
@@ -39,4 +39,9 @@ Deno.test("shellWord() quotes what a shell would split or expand", () => {
     ["plain/a.b=c", "", "a b", "it's", "$HOME", "*"].map(shellWord).join(" "),
     `plain/a.b=c '' 'a b' 'it'\\''s' '$HOME' '*'`,
   );
+});
+
+Deno.test("printable() leaves no control character of a name that others chose", () => {
+  strictEqual(printable("a\x1b[2Jb\n\x9bc"), "a?[2Jb??c");
+  strictEqual(printable("grün (x)"), "grün (x)");
 });

@@ -17,7 +17,7 @@ import {
 } from "../mod.ts";
 import type { Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
-import { wrap } from "./render.ts";
+import { printable, wrap } from "./render.ts";
 import { socketsByOwner, socketsText, totals } from "./sockets_text.ts";
 import { watch } from "./watch.ts";
 
@@ -52,7 +52,7 @@ async function parseTarget(flags: ParsedFlags): Promise<Target> {
   const [pid, unit, cgroup] = ["pid", "unit", "cgroup"].map(flags.value);
   if (pid !== undefined) {
     const scope = { pid: parsePid(pid) };
-    return { scope, name: `${readCommand(scope.pid)} (${pid})`, returns: false };
+    return { scope, name: `${printable(readCommand(scope.pid))} (${pid})`, returns: false };
   }
   if (unit !== undefined) {
     const cgroup = await findUnitCgroup(unit, flags.has("user"));

@@ -14,7 +14,7 @@ import type {
   Verdict,
 } from "../mod.ts";
 import type { Env } from "./env.ts";
-import { bytesText, count, painter, table, wrap } from "./render.ts";
+import { bytesText, count, painter, printable, table, wrap } from "./render.ts";
 
 /** The words for a verdict. */
 export const VERDICT_WORDS: Readonly<Record<Verdict, string>> = {
@@ -167,7 +167,7 @@ export function verdictCounts(sockets: readonly { readonly verdict: Verdict }[])
 }
 
 function ownerText({ command, pid }: SocketOwner): string {
-  return `${command || "?"} (${pid})`;
+  return `${printable(command) || "?"} (${pid})`;
 }
 
 /** Sockets by the process that holds them, the first where several do. */

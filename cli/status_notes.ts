@@ -14,7 +14,7 @@ import {
   type SocketSummary,
 } from "../mod.ts";
 import type { Env } from "./env.ts";
-import { count } from "./render.ts";
+import { count, printable, shellWord } from "./render.ts";
 import { VERDICT_WORDS } from "./sockets_text.ts";
 
 /** The terminal, as far as text depends on it. */
@@ -76,9 +76,9 @@ export function targetName(
     case "all":
       return "every process";
     case "comm":
-      return `processes named ${name}`;
+      return `processes named ${printable(name ?? "?")}`;
     case "cgroup":
-      return path === undefined ? "?" : cgroupName(path) ?? path;
+      return printable(path === undefined ? "?" : cgroupName(path) ?? path);
   }
 }
 
@@ -87,7 +87,7 @@ export function targetNotes(target: AskedTarget): string[] {
   const { gone, path, strict, socketsSeen, socketsForced, again } = target;
   return [
     ...(gone
-      ? [`its cgroup is gone: \`mptcpize detach ${path}\` forgets it`]
+      ? [`its cgroup is gone: \`mptcpize detach ${shellWord(printable(path ?? ""))}\` forgets it`]
       : socketsSeen === 0n
       ? ["no TCP socket was asked for yet"]
       : [
@@ -119,7 +119,7 @@ export function isOfUnit(
 /** A process, with its forks. */
 export function processName({ command, pid, pids }: Omit<ProcessStatus, "sockets">): string {
   const more = pids.length === 1 ? "" : ` and ${pids.length - 1} more`;
-  return `${command || "?"} (${pid})${more}`;
+  return `${printable(command) || "?"} (${pid})${more}`;
 }
 
 /** Why it is not reached. */

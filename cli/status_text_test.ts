@@ -118,6 +118,16 @@ Deno.test("statusText() gives a name that is too long a line of its own", () => 
   match(statusText({ ...PLAIN, columns: 20 }, status), /\.scope\n +bpf /);
 });
 
+Deno.test("statusText() keeps the terminal from what a process calls itself", () => {
+  const text = statusText(PLAIN, {
+    ...EMPTY,
+    processes: [{ ...PROCESS, command: "a\x1b[2Jb\n" }],
+    targets: [{ ...TARGET, path: "/no-mount/\x1b[31m" }],
+  });
+  match(text, /^a\?\[2Jb\? \(4711\)/m);
+  match(text, /^\/no-mount\/\?\[31m /m);
+});
+
 Deno.test("statusText() paints numbers without moving them", () => {
   const status = { ...EMPTY, units: [UNIT], processes: [PROCESS] };
   const plain = statusText(PLAIN, status);
@@ -213,6 +223,7 @@ Deno.test("subjectText() tells what forces a unit, and why sockets fell back", (
     text,
     `\
 nginx.service
+  cgroup    /no-mount/nginx.service
   enabled   nginx.service by preload, since 2026-01-02, by version 0.1.0
             /etc/systemd/system/nginx.service.d/90-mptcpize.conf
   runs      nginx.service (7) since 2026-01-02, forced

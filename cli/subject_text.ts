@@ -5,7 +5,7 @@
  */
 
 import { type AskedUnit, cgroupName, type SocketSummary, type SubjectStatus } from "../mod.ts";
-import { painter, shellWord, wrap } from "./render.ts";
+import { painter, printable, shellWord, wrap } from "./render.ts";
 import { reasonLines, VERDICT_STYLE, VERDICT_WORDS } from "./sockets_text.ts";
 import {
   paragraphWidth,
@@ -54,7 +54,7 @@ function unitFields(screen: Screen, unit: AskedUnit): string[] {
 
 /** What `attach` takes for a cgroup. */
 function targetWord(cgroup: string): string {
-  return cgroup === "/" ? "--all" : shellWord(cgroup);
+  return cgroup === "/" ? "--all" : shellWord(printable(cgroup));
 }
 
 function notForcedHint({ kind, name, forced }: SubjectStatus): string {
@@ -77,8 +77,8 @@ function notForcedHint({ kind, name, forced }: SubjectStatus): string {
 export function subjectText(screen: Screen, subject: SubjectStatus): string {
   const { name, kind, command, since, units, targets, processes, sockets, notes } = subject;
   const paint = painter(screen.color);
-  const title = kind === "process" ? `${command || "?"} (${name})` : name;
-  const cgroup = subject.cgroup && cgroupName(subject.cgroup);
+  const title = printable(kind === "process" ? `${command || "?"} (${name})` : name);
+  const cgroup = subject.cgroup && printable(cgroupName(subject.cgroup) ?? subject.cgroup);
   const fields = [
     ...(since === undefined ? [] : [field(screen, "started", sinceText(since))]),
     ...(cgroup === undefined || kind === "cgroup" || cgroup === "/"

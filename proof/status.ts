@@ -113,11 +113,12 @@ export function unseenNotes({ unseen }: Pick<ForcedProcesses, "unseen">, hidden:
   const number = Math.max(unseen, hidden);
   // Root of the machine is refused only by what guards itself.
   if (number === 0 || Deno.uid() === 0) return [];
+  const [they, whether, their] = number === 1
+    ? ["1 process", "it is", "its"]
+    : [`${number} processes`, "they are", "their"];
   return [
-    `${
-      number === 1 ? "1 process" : `${number} processes`
-    } could not be looked into: whether they ` +
-    "are forced, and what is not connected of their sockets, is not shown. Run it as root to see all",
+    `${they} could not be looked into: whether ${whether} forced, and what is not connected of ${their} ` +
+    "sockets, is not shown. Run it as root to see all",
   ];
 }
 

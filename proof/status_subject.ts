@@ -111,6 +111,8 @@ function folderOf(cgroup: string | undefined): string | undefined {
 /** A subject that was found. */
 interface Found {
   readonly subject: Subject;
+  /** Whether it is a unit of this user's manager. */
+  readonly user: boolean;
   /** Its folder. */
   readonly cgroup: string | undefined;
   readonly pids: readonly number[];
@@ -136,25 +138,27 @@ async function find(subject: Subject, user: boolean, { units }: Asked): Promise<
   if (kind === "process") {
     const pid = Number(name);
     const cgroup = folderOf(readProcessCgroup(pid));
-    return { subject, cgroup, pids: [pid], scopes: [{ pid }] };
+    return { subject, user, cgroup, pids: [pid], scopes: [{ pid }] };
   }
-  const template = units.find(({ unit }) => unit === name);
+  const template = units.find((unit) => unit.unit === name && unit.user === user);
   if (kind === "unit" && template !== undefined && isTemplate(parseUnitName(name))) {
     const groups = template.running.map(({ unit }) => controlGroupOf(unit, { user }));
     const cgroups = (await Promise.all(groups)).filter((group) => group !== undefined)
       .map((group) => readCgroup(group));
     return {
       subject,
+      user,
       cgroup: undefined,
       pids: cgroups.flatMap(({ pids }) => pids),
       scopes: cgroups.map(({ path }) => ({ cgroup: path })),
     };
   }
   const group = kind === "unit" ? await controlGroupOf(name, { user }) : findNamed(name);
-  if (group === undefined) return { subject, cgroup: undefined, pids: [], scopes: [] };
+  if (group === undefined) return { subject, user, cgroup: undefined, pids: [], scopes: [] };
   const { path, pids } = readCgroup(group);
   return {
     subject: kind === "unit" ? subject : { kind, name: path },
+    user,
     cgroup: path,
     pids,
     scopes: [{ cgroup: path }],
@@ -162,8 +166,8 @@ async function find(subject: Subject, user: boolean, { units }: Asked): Promise<
 }
 
 /** Whether an enabled unit is the subject, has it, or is part of it. */
-function concernsUnit({ subject, cgroup, pids }: Found, unit: AskedUnit) {
-  if (subject.kind === "unit") {
+function concernsUnit({ subject, user, cgroup, pids }: Found, unit: AskedUnit): boolean {
+  if (subject.kind === "unit" && unit.user === user) {
     const template = templateOf(parseUnitName(subject.name));
     if (unit.unit === subject.name || unit.unit === template) return true;
   }
@@ -186,7 +190,10 @@ function concernsTarget({ cgroup, pids }: Found, { kind, path, name }: Target): 
 }
 
 /** The sockets of a subject: of a `.socket` unit, the listeners that systemd holds for it. */
-async function readSummary({ subject, scopes }: Found, user: boolean, notes: Set<string>) {
+async function readSummary(
+  { subject, user, scopes }: Found,
+  notes: Set<string>,
+): Promise<SocketSummary> {
   if (subject.kind === "unit" && subject.name.endsWith(".socket")) {
     const held = await readUnitSockets(openManager(user ? "user" : "system"), subject.name);
     return summarizeSockets(held.map(({ verdict }) => ({ verdict, reasons: [] })));
@@ -215,7 +222,6 @@ async function readSummary({ subject, scopes }: Found, user: boolean, notes: Set
  * @param options `user`: whether a unit is one of this user's own manager
  * @throws {UsageError} when the word can be none of them
  * @throws {NotFoundError} when there is no such process, unit or cgroup
- * @throws {NotPermittedError} when the process may not be looked into
  * @throws {NotSupportedError} when the unit is a template
  */
 export async function readStatusOf(
@@ -229,7 +235,7 @@ export async function readStatusOf(
   const found = await find(parseSubject(word), user, asked);
   const { subject, cgroup, pids } = found;
   // It tells whether there is such a process at all.
-  const sockets = await readSummary(found, user, notes);
+  const sockets = await readSummary(found, notes);
   const concerned = units.filter((unit) => concernsUnit(found, unit));
   const targets = asked.targets.filter((target) => concernsTarget(found, target));
   const started = readForcedProcesses(pids);
