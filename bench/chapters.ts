@@ -41,7 +41,7 @@ async function measureStart(
 
 /** What `run` costs until the command has ended. */
 export async function startChapter(parts: Parts, scale: number): Promise<Chapter> {
-  const { launcher, deno, peer, patched } = parts;
+  const { launcher, deno, peer } = parts;
   const rounds = Math.max(SLOW * 3, Math.round(1500 * scale));
   const dynamic = (program: string) => ({
     "bare": [program],
@@ -64,14 +64,13 @@ export async function startChapter(parts: Parts, scale: number): Promise<Chapter
       await measureStart(parts, "a script of sh", rounds, dynamic(parts.script)),
       await measureStart(parts, "a static program", rounds, {
         "bare": [staticTrue],
-        "the patcher alone": patched(staticTrue),
-        "mptcpize run --method patch (starts Deno)": [launcher, ...patch, staticTrue],
+        "mptcpize run --method patch": [launcher, ...patch, staticTrue],
         "C mptcpize run": [peer, "run", staticTrue],
       }),
       await measureStart(parts, "a static program of Go 1.23", rounds, {
         "bare": [goTrue],
         "mptcpize run (starts Deno)": [launcher, "run", goTrue],
-        "the patcher alone": patched(goTrue),
+        "mptcpize run --method patch": [launcher, ...patch, goTrue],
         "C mptcpize run": [peer, "run", goTrue],
       }),
     ],

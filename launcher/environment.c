@@ -177,7 +177,8 @@ u64 measure_environment(struct forced_environment *forced, const char *const *en
     return (forced->count + 5) * sizeof(char *) + forced->preload_size + forced->godebug_size;
 }
 
-/* Composes the environment in a room of the size that was measured. */
+/* Composes the environment in a room of the size that was measured; for patch without a library.
+ */
 void force_environment(struct forced_environment *forced, void *room, const char *const *envp,
                        const char *library, bool debug, bool strict) {
     forced->entries = room;
@@ -185,8 +186,10 @@ void force_environment(struct forced_environment *forced, void *room, const char
     forced->godebug = forced->preload + forced->preload_size;
     for (u64 at = 0; at <= forced->count; at++)
         forced->entries[at] = envp[at];
-    set_variable(forced, PRELOAD, merge_preload(forced->preload, forced->old_preload, library));
-    set_variable(forced, GODEBUG, merge_godebug(forced->godebug, forced->old_godebug));
+    if (library != 0) {
+        set_variable(forced, PRELOAD, merge_preload(forced->preload, forced->old_preload, library));
+        set_variable(forced, GODEBUG, merge_godebug(forced->godebug, forced->old_godebug));
+    }
     if (debug)
         set_variable(forced, "MPTCPIZE_DEBUG=", "MPTCPIZE_DEBUG=1");
     if (strict)

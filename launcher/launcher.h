@@ -1,7 +1,8 @@
 /*
  * The front door that is installed as `mptcpize`: serves `run` of a plain dynamic program itself,
- * and hands everything else to the command line. What it serves it must serve exactly as that
- * would; where it is not sure, it hands over, which is always right.
+ * and `run --method patch` of a static one, and hands everything else to the command line. What it
+ * serves it must serve exactly as that would; where it is not sure, it hands over, which is always
+ * right.
  */
 #ifndef LAUNCHER_LAUNCHER_H
 #define LAUNCHER_LAUNCHER_H
@@ -14,6 +15,8 @@ enum { false, true };
 /* The files of an installation, below its folder. */
 #define LIBRARY_NAME "libmptcpize.so"
 #define LIBRARY_BELOW "/lib/" MACHINE "/" LIBRARY_NAME
+#define PATCHER_NAME "mptcpize-patch"
+#define PATCHER_BELOW "/bin/" MACHINE "/" PATCHER_NAME
 #define DENO_BELOW "/deno"
 #define CLI_BELOW "/mptcpize.js"
 
@@ -70,6 +73,7 @@ void force_environment(struct forced_environment *forced, void *room, const char
 /* program.c: as program/read.ts and force/choose.ts */
 enum verdict {
     PLAIN,    /* a dynamic program of this machine, or a script of one */
+    STATIC,   /* a static program of this machine */
     NOT_HERE, /* execvp(3) would go on to the next element of PATH */
     UNSURE,
 };

@@ -11,13 +11,14 @@ __attribute__((section(".slot"), used)) const volatile struct slot slot = {
 struct words {
     bool debug;
     bool strict;
+    bool patch;   /* --method patch */
     long command; /* the index of COMMAND */
 };
 
 static bool parse_words(const struct start *start, struct words *words) {
     long at = 2;
 
-    words->debug = words->strict = false;
+    words->debug = words->strict = words->patch = false;
     if (start->argc < 3 || !text_equal(start->argv[1], "run"))
         return false;
     for (; at < start->argc; at++) {
@@ -27,7 +28,13 @@ static bool parse_words(const struct start *start, struct words *words) {
             words->debug = true;
         else if (text_equal(word, "--strict"))
             words->strict = true;
-        else if (text_equal(word, "--")) {
+        else if (text_equal(word, "--method=patch"))
+            words->patch = true;
+        else if (text_equal(word, "--method") && at + 1 < start->argc &&
+                 text_equal(start->argv[at + 1], "patch")) {
+            words->patch = true;
+            at++;
+        } else if (text_equal(word, "--")) {
             at++;
             break;
         } else if (word[0] == '-' && word[1] != 0)
@@ -61,6 +68,41 @@ static void run_program(const struct start *start, const struct words *words, co
     kernel_execve(path, start->argv + words->command, forced.entries);
 }
 
+/* The same for a static program, by way of the patcher: as patcherWords of patch/patcher.ts. */
+static void patch_program(const struct start *start, const struct words *words, const char *path) {
+    char patcher[FOLDER_ROOM + 64];
+    struct forced_environment forced;
+    u64 count = 0, room = (u64)(start->argc - words->command + 6) * sizeof(char *);
+    u64 size = measure_environment(&forced, start->envp, "");
+    const char **argv;
+
+    append(append(patcher, start->folder), PATCHER_BELOW);
+    if (size + room > MAX_FORCED_SIZE || has_new_environment(path) || !makes_mptcp_sockets() ||
+        others_may_write(patcher))
+        return;
+    force_environment(&forced, __builtin_alloca(size), start->envp, 0, words->debug, words->strict);
+    argv = __builtin_alloca(room);
+    argv[count++] = PATCHER_NAME;
+    if (words->debug)
+        argv[count++] = "-d";
+    if (words->strict)
+        argv[count++] = "-s";
+    argv[count++] = path;
+    argv[count++] = path;
+    for (long at = words->command; at <= start->argc; at++)
+        argv[count++] = start->argv[at];
+    kernel_execve(patcher, argv, forced.entries);
+}
+
+/* Becomes what is at a path if it is what the words are for. */
+static void become(const struct start *start, const struct words *words, const char *path,
+                   enum verdict verdict) {
+    if (verdict == PLAIN && !words->patch)
+        run_program(start, words, path);
+    if (verdict == STATIC && words->patch)
+        patch_program(start, words, path);
+}
+
 /* Finds COMMAND as execvp(3) does, and becomes it; returns for the command line to take over. */
 static void run(const struct start *start, const struct words *words) {
     char path[2 * PATH_MAX];
@@ -70,8 +112,7 @@ static void run(const struct start *start, const struct words *words) {
 
     for (const char *at = name; *at != 0; at++) {
         if (*at == '/') {
-            if (examine_program(name, start->uid) == PLAIN)
-                run_program(start, words, name);
+            become(start, words, name, examine_program(name, start->uid));
             return;
         }
     }
@@ -93,8 +134,7 @@ static void run(const struct start *start, const struct words *words) {
                 to = append(to, "/");
             append_bytes(to, name, length);
             verdict = examine_program(path, start->uid);
-            if (verdict == PLAIN)
-                run_program(start, words, path);
+            become(start, words, path, verdict);
             if (verdict != NOT_HERE)
                 return;
         }

@@ -116,7 +116,7 @@ static enum verdict examine_elf(struct file *file) {
         return PLAIN;
     }
     /* Static, and reached all the same: a launcher of ours forces what it starts. */
-    return bytes_contain(file->head, file->filled, (const char *)slot.magic) ? PLAIN : UNSURE;
+    return bytes_contain(file->head, file->filled, (const char *)slot.magic) ? PLAIN : STATIC;
 }
 
 /* The interpreter of a `#!` line that ends within the bytes that the kernel reads. */
@@ -185,8 +185,13 @@ enum verdict examine_program(const char *path, u32 uid) {
         if (result < 4)
             return UNSURE;
         file.filled = (u64)result;
-        if (bytes_contain(file.head, 4, "\177ELF"))
-            return may_gain_rights(&file, &stat, uid) ? UNSURE : examine_elf(&file);
+        if (bytes_contain(file.head, 4, "\177ELF")) {
+            enum verdict verdict = may_gain_rights(&file, &stat, uid) ? UNSURE : examine_elf(&file);
+
+            /* Of a script's interpreter the patcher is to be told apart: left to the command line.
+             */
+            return verdict == STATIC && depth != 0 ? UNSURE : verdict;
+        }
         if (!starts_with(file.head, "#!") || !parse_script_line(&file, interpreter))
             return UNSURE;
         path = interpreter;

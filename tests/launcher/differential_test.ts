@@ -155,6 +155,62 @@ Deno.test({
 });
 
 Deno.test({
+  name: "the launcher has static programs patched as the command line does",
+  ...gcc,
+  fn: async () => {
+    const here = await world();
+    const program = here.path("static");
+    const environment = [PATH, HOME, "LD_PRELOAD=/nonexistent/a.so", "GODEBUG=a=1"];
+    for (
+      const [flags, served] of [
+        [["--method", "patch"], true],
+        [["--method=patch"], true],
+        [["-d", "--method", "patch", "--strict", "--"], true],
+        [["--method=patch", "--method", "patch"], true],
+        [["--method=preload", "--method=patch"], false],
+        [["--method=patch", "--method=preload"], false],
+        [["--method=patch", "--allow-patch"], false],
+        [["--method=patch", "--dry-run"], false],
+        [["--method=patched"], false],
+        [["--method=patch="], false],
+        [["--method"], false],
+        [["--allow-patch"], false],
+      ] as const
+    ) {
+      await same({ words: ["run", ...flags, program, "a b", "\xff"], environment }, served);
+    }
+    const many = Array.from({ length: 2000 }, (_, index) => `${index}`);
+    await same({ words: ["run", "--method=patch", program, ...many], environment }, true);
+    // Found in PATH, and in the folder that it is in.
+    const found = [`PATH=/nonexistent:${here.path("shadow")}:${here.programs}`, HOME];
+    await same({ words: ["run", "--method=patch", "static", "x"], environment: found }, true);
+    const inside: Case = {
+      words: ["run", "--method=patch", "./static"],
+      environment,
+      cwd: here.programs,
+    };
+    await same(inside, true);
+    const kinds = Object.keys(KINDS);
+    const isStatic = (name: string) => name === "static" || name === "static-pie";
+    await forEach(kinds, (name) => {
+      const words = ["run", "--method", "patch", toByteString(here.path(name)), "x"];
+      return same({ words, environment: [HOME] }, isStatic(name));
+    });
+    const builds = ["go-1.19-exe", "go-1.19-pie", "go-1.23-exe", "go-1.23-bare"];
+    for (const name of builds.filter((name) => exists(here.path(name)))) {
+      const words = ["run", "--method", "patch", here.path(name)];
+      await same({ words, environment: [HOME] });
+    }
+    if (!isRoot()) return;
+    // Rights: a set-id program is the command line's, also for its owner.
+    for (const name of ["setuid", "setgid", "capable"]) {
+      const words = ["run", "--method", "patch", here.path(name)];
+      await same({ words, environment: [HOME] }, false);
+    }
+  },
+});
+
+Deno.test({
   name: "the launcher leaves Go programs to the command line",
   ...skipUnless("golang-1.19-go", exists(GO["1.19"]) && hasCompiler),
   fn: async () => {
