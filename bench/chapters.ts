@@ -69,7 +69,7 @@ export async function startChapter(parts: Parts, scale: number): Promise<Chapter
       }),
       await measureStart(parts, "a static program of Go 1.23", rounds, {
         "bare": [goTrue],
-        "mptcpize run (starts Deno)": [launcher, "run", goTrue],
+        "mptcpize run": [launcher, "run", goTrue],
         "mptcpize run --method patch": [launcher, ...patch, goTrue],
         "C mptcpize run": [peer, "run", goTrue],
       }),

@@ -1,8 +1,8 @@
 /*
- * The front door that is installed as `mptcpize`: serves `run` of a plain dynamic program itself,
- * and `run --method patch` of a static one, and hands everything else to the command line. What it
- * serves it must serve exactly as that would; where it is not sure, it hands over, which is always
- * right.
+ * The front door that is installed as `mptcpize`: serves `run` of a plain dynamic program and of Go
+ * itself, and `run --method patch` of a static one, and hands everything else to the command line.
+ * What it serves it must serve exactly as that would; where it is not sure, it hands over, which is
+ * always right.
  */
 #ifndef LAUNCHER_LAUNCHER_H
 #define LAUNCHER_LAUNCHER_H
@@ -72,9 +72,10 @@ void force_environment(struct forced_environment *forced, void *room, const char
 
 /* program.c: as program/read.ts and force/choose.ts */
 enum verdict {
-    PLAIN,    /* a dynamic program of this machine, or a script of one */
-    STATIC,   /* a static program of this machine */
-    NOT_HERE, /* execvp(3) would go on to the next element of PATH */
+    PLAIN,     /* a dynamic program of this machine, or a script of one */
+    STATIC,    /* a static program of this machine */
+    STATIC_GO, /* one that GODEBUG reaches */
+    NOT_HERE,  /* execvp(3) would go on to the next element of PATH */
     UNSURE,
 };
 enum verdict examine_program(const char *path, u32 uid);

@@ -97,9 +97,9 @@ static void patch_program(const struct start *start, const struct words *words, 
 /* Becomes what is at a path if it is what the words are for. */
 static void become(const struct start *start, const struct words *words, const char *path,
                    enum verdict verdict) {
-    if (verdict == PLAIN && !words->patch)
+    if ((verdict == PLAIN || verdict == STATIC_GO) && !words->patch)
         run_program(start, words, path);
-    if (verdict == STATIC && words->patch)
+    if ((verdict == STATIC || verdict == STATIC_GO) && words->patch)
         patch_program(start, words, path);
 }
 

@@ -88,10 +88,59 @@ static bool may_be_go(struct file *file, u64 sections, u64 count, u64 names_inde
            bytes_contain(file->head + (names_at - start), size, ".gopclntab");
 }
 
+/* The linker's record of a version of Go that heeds GODEBUG, at an offset: parseInline of go.ts. */
+static bool names_new_go(const struct file *file, u64 offset) {
+    enum { FLAGS = 15, LENGTH = 32, VERSION = 33, INLINE_STRINGS = 2, MINOR = 21 };
+    char record[VERSION + sizeof("go1.21") - 1 + 1];
+    const char *version = record + VERSION;
+    u64 length;
+
+    if (!read_at(file, record, sizeof(record), offset) ||
+        !bytes_contain(record, 14, "\xff Go buildinf:") || (record[FLAGS] & INLINE_STRINGS) == 0)
+        return false;
+    length = (u8)record[LENGTH];
+    /* One digit less, or one more, is for the reference to read. */
+    return length >= 6 && length < 0x80 && length <= file->size - offset - VERSION &&
+           starts_with(version, "go1.") && version[4] >= '0' && version[4] <= '9' &&
+           version[5] >= '0' && version[5] <= '9' &&
+           (version[4] - '0') * 10 + version[5] - '0' >= MINOR &&
+           (length == 6 || version[6] < '0' || version[6] > '9');
+}
+
+/* Whether it is Go that heeds GODEBUG, by its record where findSection of elf.ts finds it. */
+static bool is_new_go(struct file *file, u64 sections, u64 count, u64 names_index) {
+    enum { SHT_NOBITS = 8, MANY_SECTIONS = 128 };
+    static const char wanted[] = ".go.buildinfo";
+    struct section_header section;
+
+    if (count > MANY_SECTIONS || names_index >= count || sections == 0 || sections > file->size ||
+        count * sizeof(section) > file->size - sections ||
+        !read_at(file, &section, sizeof(section), sections + names_index * sizeof(section)))
+        return false;
+    u64 size = section.size;
+
+    file->filled = 0;
+    if (size > HEAD_SIZE || !read_at(file, file->head, size, section.offset))
+        return false;
+    for (u64 at = 0; at < count; at++) {
+        if (!read_at(file, &section, sizeof(section), sections + at * sizeof(section)))
+            return false;
+        if (section.type != SHT_NOBITS && section.name <= size &&
+            size - section.name >= sizeof(wanted) &&
+            bytes_contain(file->head + section.name, sizeof(wanted) - 1, wanted) &&
+            file->head[section.name + sizeof(wanted) - 1] == 0)
+            return section.size >= 32 && names_new_go(file, section.offset);
+    }
+    return false;
+}
+
 static enum verdict examine_elf(struct file *file) {
     const struct elf_header *header = (const struct elf_header *)file->head;
     struct program_header segment;
     u64 count = header->program_header_count;
+    /* Of the head, which is overwritten. */
+    u64 sections = header->section_headers, sections_count = header->section_header_count;
+    u64 names_index = header->section_names_index;
 
     if (file->filled < sizeof(*header) || header->ident[4] != 2 || header->ident[5] != 1 ||
         (header->type != ET_EXEC && header->type != ET_DYN) || header->machine != EM_THIS_MACHINE ||
@@ -109,14 +158,19 @@ static enum verdict examine_elf(struct file *file) {
         if (segment.file_size < 2 || segment.file_size > PATH_MAX || segment.offset > file->size ||
             !read_at(file, &last, 1, segment.offset + segment.file_size - 1) || last != 0)
             return UNSURE;
-        if (header->section_header_size != sizeof(struct section_header) ||
-            may_be_go(file, header->section_headers, header->section_header_count,
-                      header->section_names_index))
+        if (header->section_header_size != sizeof(struct section_header))
             return UNSURE;
+        if (may_be_go(file, sections, sections_count, names_index))
+            return is_new_go(file, sections, sections_count, names_index) ? PLAIN : UNSURE;
         return PLAIN;
     }
     /* Static, and reached all the same: a launcher of ours forces what it starts. */
-    return bytes_contain(file->head, file->filled, (const char *)slot.magic) ? PLAIN : STATIC;
+    if (bytes_contain(file->head, file->filled, (const char *)slot.magic))
+        return PLAIN;
+    return header->section_header_size == sizeof(struct section_header) &&
+                   is_new_go(file, sections, sections_count, names_index)
+               ? STATIC_GO
+               : STATIC;
 }
 
 /* The interpreter of a `#!` line that ends within the bytes that the kernel reads. */
@@ -190,7 +244,9 @@ enum verdict examine_program(const char *path, u32 uid) {
 
             /* Of a script's interpreter the patcher is to be told apart: left to the command line.
              */
-            return verdict == STATIC && depth != 0 ? UNSURE : verdict;
+            if (depth != 0 && verdict == STATIC_GO)
+                return PLAIN;
+            return depth != 0 && verdict == STATIC ? UNSURE : verdict;
         }
         if (!starts_with(file.head, "#!") || !parse_script_line(&file, interpreter))
             return UNSURE;

@@ -211,16 +211,58 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the launcher leaves Go programs to the command line",
+  name: "the launcher serves Go that heeds GODEBUG, and leaves other Go to the command line",
   ...skipUnless("golang-1.19-go", exists(GO["1.19"]) && hasCompiler),
   fn: async () => {
     const here = await world();
     for (const version of Object.keys(GO)) {
       for (const mode of ["exe", "pie", "bare"]) {
         const path = here.path(`go-${version}-${mode}`);
-        if (exists(path)) await same({ words: ["run", path], environment: [HOME] }, false);
+        if (!exists(path)) continue;
+        const served = version === "1.23" && mode !== "bare";
+        await same({ words: ["run", path], environment: [HOME] }, served);
+        await same({ words: ["run", "-d", "--strict", path], environment: [HOME] }, served);
+        const script = here.path("script-go");
+        Deno.writeTextFileSync(script, `#!${path} x\n`, { mode: 0o755 });
+        await same({ words: ["run", script, "y"], environment: [HOME] }, served);
+        await same({ words: ["run", "--method=patch", script], environment: [HOME] }, false);
       }
     }
+  },
+});
+
+Deno.test({
+  name: "the launcher serves no damaged Go program that the command line would not force so",
+  ...skipUnless("Go 1.23", exists(GO["1.23"]) && hasCompiler),
+  fn: async () => {
+    const here = await world();
+    const below = random(121);
+    const go = Deno.readFileSync(here.path("go-1.23-exe"));
+    const view = new DataView(go.buffer);
+    const sections = Number(view.getBigUint64(40, true));
+    const record = decodeByteString(go).indexOf("\xff Go buildinf:");
+    const names = decodeByteString(go).indexOf(".go.buildinfo\0");
+    // The headers, the record with its version, the names and the table of sections.
+    const places = [[0, 64], [record, 42], [record + 32, 10], [names, 15], [sections, 64 * 26]];
+    let served = 0;
+    const path = here.path("random-go");
+    for (let round = 0; round < 400; round++) {
+      const bytes = go.slice();
+      for (let count = below(2) + 1; count > 0; count--) {
+        const [from, size] = places[below(places.length)]!;
+        const at = from! + below(size!);
+        bytes[at] = [below(256), bytes[at]! ^ (1 << below(8)), 0x30 + below(10)][below(3)]!;
+      }
+      Deno.writeFileSync(path, bytes, { mode: 0o755 });
+      const given = { words: ["run", path], environment: [PATH] };
+      // What cannot be executed is handed over.
+      const { status } = await here.start([path], { environment: [PATH] });
+      if (status !== "0" || !await here.isServed(given)) continue;
+      served++;
+      const { choice } = explainCommand({ words: [encodeByteString(path)], environment: [PATH] });
+      strictEqual(choice.method, "godebug", `round ${round}`);
+    }
+    ok(served > 50 && served < 350, `served ${served} of 400: the cases show nothing`);
   },
 });
 
