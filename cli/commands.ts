@@ -12,6 +12,8 @@ export interface FlagSpec {
   readonly short?: string;
   /** The name of its value in the help; absent for a switch. */
   readonly value?: string;
+  /** Whether it may stand without its value; the value then stands behind `=`. */
+  readonly optional?: boolean;
   /** The values that it takes, where they are few. */
   readonly choices?: readonly string[];
   readonly help: string;
@@ -102,14 +104,25 @@ export const COMMANDS: readonly CommandSpec[] = [
         help:
           "leave socket options alone: what MPTCP refuses is refused; what cannot be patched fails",
       },
+      {
+        name: "report",
+        value: "FILE",
+        optional: true,
+        help: "stay as its parent, and say afterwards on stderr what became of its sockets; " +
+          "=FILE writes that as JSON",
+      },
       DRY_RUN,
-      { name: "json", help: "with --dry-run: print one JSON document; else errors as JSON" },
+      {
+        name: "json",
+        help: "with --dry-run: print one JSON document; else errors, and the report",
+      },
       HELP,
     ],
     takesCommand: true,
     examples: [
       ["mptcpize run curl https://example.org/", "a client"],
       ["mptcpize run -d nginx -g 'daemon off;'", "a server, telling what is forced"],
+      ["mptcpize run --report rsync -a DIR HOST:", "and how it went, afterwards"],
       ["mptcpize run --method patch busybox httpd", "a static program"],
       ["mptcpize run --dry-run ssh host", "what would be done"],
     ],

@@ -17,7 +17,8 @@ function flagWords(command: CommandSpec): string[] {
 
 /** Flags that take a value, each once. */
 function valueFlags(): FlagSpec[] {
-  const flags = COMMANDS.flatMap((command) => command.flags).filter((flag) => flag.value);
+  const flags = COMMANDS.flatMap((command) => command.flags)
+    .filter((flag) => flag.value && !flag.optional);
   return flags.filter((flag, index) =>
     flags.findIndex((other) => other.name === flag.name) === index
   );
@@ -88,7 +89,7 @@ function zshQuote(text: string): string {
 function zsh(): string {
   const argumentsOf = (command: CommandSpec) =>
     command.flags.flatMap((flag) => {
-      const value = flag.value === undefined
+      const value = flag.value === undefined || flag.optional
         ? ""
         : `:${flag.value}:${flag.choices ? `(${flag.choices.join(" ")})` : ""}`;
       const names = flag.short === undefined
@@ -157,7 +158,7 @@ function fish(): string {
     const seen = `-n '__fish_seen_subcommand_from ${command.name}'`;
     for (const flag of command.flags) {
       const short = flag.short === undefined ? "" : ` -s ${flag.short}`;
-      const value = flag.value === undefined
+      const value = flag.value === undefined || flag.optional
         ? ""
         : flag.choices
         ? ` -x -a ${fishQuote(flag.choices.join(" "))}`

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { decodeByteString, type Environment, parseNulTerminated } from "../mod.ts";
+import {
+  decodeByteString,
+  type Environment,
+  parseNulTerminated,
+  readIgnoredSignals,
+} from "../mod.ts";
 
 /** What a command sees of the process that it runs in. */
 export interface Env {
@@ -17,6 +22,8 @@ export interface Env {
   readonly openFilesLimit: number | undefined;
   /** Whether this process was started with SIGPIPE ignored; the runtime ignores it in any case. */
   readonly ignoreSigpipe: boolean;
+  /** The signals that are ignored, as bits of a mask, before the runtime puts handlers of its own there. */
+  readonly ignoredSignals: bigint;
   /** Columns of the terminal; undefined when stdout is none. */
   readonly columns: number | undefined;
   /** Whether stdout may have colour. */
@@ -135,6 +142,7 @@ export function readEnv(): Env {
     words: Deno.args,
     wordBytes: readWordBytes(Deno.args),
     ...start,
+    ignoredSignals: readIgnoredSignals(),
     columns: terminal ? Deno.consoleSize().columns : undefined,
     color: terminal && !Deno.noColor,
     size: () => terminal ? Deno.consoleSize() : undefined,

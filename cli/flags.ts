@@ -62,6 +62,7 @@ function unknownFlag(command: CommandSpec, raw: string, name: string): UsageErro
 }
 
 function checkValue(flag: FlagSpec, raw: string, value: string | undefined): string | true {
+  if (flag.optional && value === undefined) return true;
   if (flag.value === undefined) {
     if (value === undefined) return true;
     throw new UsageError(`Cannot parse ${raw}=${value}: ${raw} takes no value`);
@@ -89,7 +90,7 @@ export function parseFlags(command: CommandSpec, words: readonly string[]): Pars
   const { tokens } = parseArgs({
     args: [...words],
     options: Object.fromEntries(command.flags.map((flag) => [flag.name, {
-      type: flag.value === undefined ? "boolean" as const : "string" as const,
+      type: flag.value === undefined || flag.optional ? "boolean" as const : "string" as const,
       ...(flag.short === undefined ? {} : { short: flag.short }),
     }])),
     strict: false,

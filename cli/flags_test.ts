@@ -24,6 +24,22 @@ Deno.test("parseFlags() ends the flags at the first operand", () => {
   ) strictEqual(parseFlags(run, words).operandsAt, operandsAt, words.join(" "));
 });
 
+Deno.test("parseFlags() takes a value that need not be there only behind an equals sign", () => {
+  const bare = parseFlags(run, ["--report", "curl", "--report=x"]);
+  deepStrictEqual([bare.has("report"), bare.value("report"), bare.operandsAt], [
+    true,
+    undefined,
+    1,
+  ]);
+  const file = parseFlags(run, ["--report=out.json", "curl"]);
+  deepStrictEqual([file.has("report"), file.value("report"), file.operandsAt], [
+    true,
+    "out.json",
+    1,
+  ]);
+  throws(() => parseFlags(run, ["--report=", "curl"]), UsageError);
+});
+
 Deno.test("parseFlags() takes flags and operands in any order where no command follows", () => {
   const probe = findCommandSpec("probe")!;
   for (

@@ -8,7 +8,12 @@ import { COMMANDS, type CommandSpec, type FlagSpec } from "./commands.ts";
 import { table, wrap } from "./render.ts";
 
 function flagNames(flag: FlagSpec): string {
-  const long = `--${flag.name}${flag.value === undefined ? "" : ` ${flag.value}`}`;
+  const value = flag.value === undefined
+    ? ""
+    : flag.optional
+    ? `[=${flag.value}]`
+    : ` ${flag.value}`;
+  const long = `--${flag.name}${value}`;
   return flag.short === undefined ? `    ${long}` : `-${flag.short}, ${long}`;
 }
 

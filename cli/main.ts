@@ -35,8 +35,7 @@ async function dispatch(command: CommandSpec, env: Env): Promise<number> {
   const words = env.wordBytes.slice(flags.operandsAt + 1);
   switch (command.name) {
     case "run":
-      await run(env, flags, words);
-      return 0;
+      return await run(env, flags, words);
     case "explain":
       return await explain(env, flags, words) ? 0 : 1;
     case "status":

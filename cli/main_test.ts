@@ -16,6 +16,7 @@ async function mptcpize(
     environment: ["PATH=/usr/bin:/bin"],
     openFilesLimit: undefined,
     ignoreSigpipe: false,
+    ignoredSignals: 0n,
     columns: undefined,
     size: () => undefined,
     onSignal: () => {},

@@ -18,7 +18,8 @@ function prose(text: string): string {
 }
 
 function flagLines(flag: FlagSpec): string[] {
-  const value = flag.value === undefined ? "" : ` \\fI${roff(flag.value)}\\fR`;
+  const name = flag.value === undefined ? "" : `\\fI${roff(flag.value)}\\fR`;
+  const value = name === "" ? "" : flag.optional ? `[=${name}]` : ` ${name}`;
   const short = flag.short === undefined ? "" : `\\fB\\-${flag.short}\\fR, `;
   const choices = flag.choices === undefined ? "" : ` (${flag.choices.join(", ")})`;
   return [

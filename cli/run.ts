@@ -8,13 +8,16 @@ import {
   type CommandPlan,
   type CommandRequest,
   displayByteString,
+  endLike,
   type Method,
   planCommand,
+  runReported,
   startCommand,
 } from "../mod.ts";
-import type { Env } from "./env.ts";
+import { ClosedPipe, type Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
 import { shellWord, table } from "./render.ts";
+import { openReport, type ReportTarget } from "./report.ts";
 
 const decoder = new TextDecoder();
 
@@ -32,8 +35,10 @@ export function commandRequest(
     allowPatch: flags.has("allow-patch"),
     debug: flags.has("debug"),
     strict: flags.has("strict"),
+    report: flags.has("report"),
     openFilesLimit: env.openFilesLimit,
     ignoreSigpipe: env.ignoreSigpipe,
+    ignoredSignals: env.ignoredSignals,
   };
 }
 
@@ -47,6 +52,7 @@ export function planJson(plan: CommandPlan): Record<string, unknown> {
     reaches: plan.choice.reaches,
     mptcp: plan.mptcp,
     library: plan.library,
+    reportLibrary: plan.reportLibrary,
     patcher: plan.patch?.patcher,
     cgroup: plan.cgroup?.kind,
     environment: Object.fromEntries(
@@ -78,9 +84,9 @@ function planText(plan: CommandPlan): string {
     ["program", plan.program.path],
     ...(plan.image === plan.program ? [] : [["loaded by", plan.image.path]]),
     ["method", `${plan.method}${reach === undefined ? "" : `: ${reach.reason}`}`],
-    ...(plan.library?.copyFrom === undefined
-      ? []
-      : [["copy", `${plan.library.copyFrom} to ${plan.library.path}`]]),
+    ...[plan.library, plan.reportLibrary].flatMap((place) =>
+      place?.copyFrom === undefined ? [] : [["copy", `${place.copyFrom} to ${place.path}`]]
+    ),
     ...(plan.patch === undefined ? [] : [["patch", `by ${plan.patch.patcher}`]]),
     ...(plan.cgroup === undefined ? [] : [["attach", cgroupText(plan.cgroup)]]),
     ...changeRows(plan).map((row) => ["set", row.join(" ").trimEnd()]),
@@ -89,21 +95,35 @@ function planText(plan: CommandPlan): string {
   return table(rows) + "\n";
 }
 
+/** Runs a command as a child, reports, and gives its exit status; ends by its signal. */
+async function runAndReport(plan: CommandPlan, target: ReportTarget): Promise<number> {
+  const report = await runReported(plan);
+  try {
+    target.write(report);
+  } catch (error) {
+    // The command's end counts, whether or not anybody reads of it.
+    if (!(error instanceof ClosedPipe)) throw error;
+  }
+  return endLike(report.end);
+}
+
 /**
- * Runs a command, or prints what would be done. Returns only after `--dry-run`.
+ * Runs a command, or prints what would be done. Returns only after `--dry-run` or `--report`.
  *
+ * @returns the exit status
  * @throws {MptcpizeError} whatever keeps the command from being started
  */
 export async function run(
   env: Env,
   flags: ParsedFlags,
   words: readonly Uint8Array[],
-): Promise<void> {
+): Promise<number> {
   const plan = await planCommand(commandRequest(env, flags, words));
   for (const warning of plan.warnings) env.err(`mptcpize: ${warning}\n`);
   if (flags.has("dry-run")) {
     env.out(flags.has("json") ? JSON.stringify(planJson(plan), null, 2) + "\n" : planText(plan));
-    return;
+    return 0;
   }
-  await startCommand(plan);
+  if (!flags.has("report")) await startCommand(plan);
+  return await runAndReport(plan, openReport(env, flags.value("report"), flags.has("json")));
 }

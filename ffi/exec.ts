@@ -1,5 +1,5 @@
 /**
- * Becoming another program: execve, with what the runtime changed put back first.
+ * Starting another program, or becoming it, with what the runtime changed put back first.
  *
  * @module
  */
@@ -33,16 +33,25 @@ export interface Execution {
   readonly openFilesLimit?: number | undefined;
   /** Whether the program is to find SIGPIPE ignored, as after `trap '' PIPE`; else at its default. */
   readonly ignoreSigpipe?: boolean | undefined;
+  /** The other signals that a child is to find ignored, as bits of a mask; those that are, by default. */
+  readonly ignoredSignals?: bigint | undefined;
 }
 
 /**
- * Replaces this process by another program. Returns only if that failed.
+ * Calls back with the arguments and the environment as C has them, while signals and limits are as the program
+ * is to find them.
  *
  * The runtime ignores SIGPIPE and raises the soft limit of open files to the hard one; a program that
  * inherited either would behave otherwise than from a shell. Both are set as asked before, and back
- * again when execve fails.
+ * again afterwards.
  */
-export function execute(execution: Execution): CallResult {
+export function withExecution(
+  execution: Execution,
+  callback: (
+    argv: BigUint64Array<ArrayBuffer>,
+    envp: BigUint64Array<ArrayBuffer>,
+  ) => CallResult,
+): CallResult {
   const argumentStrings = execution.arguments.map(cString);
   const environmentStrings = execution.environment.map(cString);
   const argv = pointers(argumentStrings);
@@ -59,10 +68,18 @@ export function execute(execution: Execution): CallResult {
     SIGPIPE,
     BigInt(execution.ignoreSigpipe ? SIG_IGN : SIG_DFL),
   );
-  const result = tryCall("execve", cString(execution.path), argv, envp);
+  const result = callback(argv, envp);
   if (handler.value !== -1) tryCall("signal", SIGPIPE, BigInt(handler.value));
   tryCall("setrlimit", RLIMIT_NOFILE, before);
   // Keeps the strings alive up to here: the kernel read them through bare pointers.
   void argumentStrings.length, void environmentStrings.length;
   return result;
+}
+
+/** Replaces this process by another program. Returns only if that failed. */
+export function execute(execution: Execution): CallResult {
+  return withExecution(
+    execution,
+    (argv, envp) => tryCall("execve", cString(execution.path), argv, envp),
+  );
 }

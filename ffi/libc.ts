@@ -103,6 +103,16 @@ export function readSocketAddress(
   return { ...result, bytes: buffer.subarray(0, written) };
 }
 
+/**
+ * Memory as a file that has no name; closed at an exec.
+ *
+ * @throws {SyscallError} with the errno of memfd_create(2)
+ */
+export function openMemory(name: string): Fd {
+  const MFD_CLOEXEC = 1;
+  return new Fd(call("make shared memory", "memfd_create", cString(name), MFD_CLOEXEC));
+}
+
 /** Numbers of calls that the C library may lack; the same on x86_64 and aarch64. */
 const SYS_pidfd_open = 434;
 const SYS_pidfd_getfd = 438;

@@ -58,6 +58,13 @@ const SYMBOLS = {
   getxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
   /** `int execve(const char *path, char *const argv[], char *const envp[])` */
   execve: { parameters: ["buffer", "buffer", "buffer"], result: "i32" },
+  /** `int posix_spawn(pid_t *pid, const char *path, …actions, …attributes, char *const argv[], envp[])` */
+  posix_spawn: {
+    parameters: ["buffer", "buffer", "pointer", "pointer", "buffer", "buffer"],
+    result: "i32",
+  },
+  /** `int memfd_create(const char *name, unsigned flags)` */
+  memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   /** `sighandler_t signal(int number, sighandler_t handler)`; SIG_ERR is -1, SIG_DFL 0. */
   signal: { parameters: ["i32", "isize"], result: "isize" },
   /** `int getrlimit(int resource, struct rlimit *limit)` */

@@ -48,10 +48,14 @@ export interface CommandRequest {
    * started.
    */
   readonly strict?: boolean;
+  /** Whether its sockets are written down for a report. */
+  readonly report?: boolean;
   /** The soft limit of open files that the command is to have; undefined leaves it as it is. */
   readonly openFilesLimit?: number | undefined;
   /** Whether the command is to find SIGPIPE ignored; else at its default. */
   readonly ignoreSigpipe?: boolean;
+  /** With `report`: the signals that it is to find ignored, as bits of a mask; those that are, by default. */
+  readonly ignoredSignals?: bigint;
 }
 
 /** What is known about a command, without the decision to start it. */
@@ -90,6 +94,8 @@ export interface CommandPlan extends CommandFacts {
   readonly words: readonly Uint8Array[];
   /** The library's place; undefined where the method does not need it. */
   readonly library: LibraryPlace | undefined;
+  /** The place of the library that reports; undefined where it is not asked for, or not needed. */
+  readonly reportLibrary: LibraryPlace | undefined;
   /** How the program is patched, and by which file; undefined where it is not. */
   readonly patch: PatchStart | undefined;
   /** The cgroup of its own that the program gets, and is forced in; undefined where it gets none. */
@@ -104,6 +110,8 @@ export interface CommandPlan extends CommandFacts {
   readonly openFilesLimit: number | undefined;
   /** Whether the command finds SIGPIPE ignored. */
   readonly ignoreSigpipe: boolean;
+  /** The signals that a reported command finds ignored. */
+  readonly ignoredSignals: bigint | undefined;
 }
 
 const encoder = new TextEncoder();
@@ -229,15 +237,19 @@ export async function planCommand(request: CommandRequest): Promise<CommandPlan>
   // What the command starts may need either, so both are set unless one was asked for. Not where the kernel
   // does it for the whole cgroup: it would undo what the library does when it goes back to TCP.
   const methods: readonly Method[] = asked === undefined && method !== "bpf" ? METHODS : [method];
-  const library = methods.includes("preload")
-    ? await findLibrary(libraryMachine(facts.image), {
-      uid: Deno.uid() ?? 0,
-      cacheHome: getVariable(environment, "XDG_CACHE_HOME"),
-      home: getVariable(environment, "HOME"),
-    })
+  const user = {
+    uid: Deno.uid() ?? 0,
+    cacheHome: getVariable(environment, "XDG_CACHE_HOME"),
+    home: getVariable(environment, "HOME"),
+  };
+  const machine = libraryMachine(facts.image);
+  const library = methods.includes("preload") ? await findLibrary(machine, user) : undefined;
+  const reportLibrary = library !== undefined && request.report
+    ? await findLibrary(machine, user, "libmptcpize-report.so")
     : undefined;
   const forced = forceEnvironment(environment, {
     library: library?.path,
+    report: reportLibrary?.path,
     godebug: methods.includes("godebug"),
     debug,
     strict,
@@ -253,6 +265,7 @@ export async function planCommand(request: CommandRequest): Promise<CommandPlan>
     path,
     words: request.words,
     library,
+    reportLibrary,
     patch: method === "patch" && patches
       ? {
         patcher: findPatcher(),
@@ -269,6 +282,7 @@ export async function planCommand(request: CommandRequest): Promise<CommandPlan>
     warnings: planWarnings(facts, method),
     openFilesLimit: request.openFilesLimit,
     ignoreSigpipe: request.ignoreSigpipe ?? false,
+    ignoredSignals: request.ignoredSignals,
   };
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-export { enterCommandCgroup, startCommand } from "./apply.ts";
+export { enterCommandCgroup, spawnCommand, startCommand } from "./apply.ts";
 export {
   attach,
   type Attachment,
@@ -58,3 +58,4 @@ export {
 export { checkMayChange } from "./unit_read.ts";
 export { readUnitSockets } from "./unit_restart.ts";
 export { type UnitSocket } from "./unit_sockets.ts";
+export { type Child, type ChildEnd, readIgnoredSignals } from "../ffi/child.ts";

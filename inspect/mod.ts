@@ -47,6 +47,7 @@ export {
   type DiagSubflow,
   readDiagSockets,
 } from "./sock_diag.ts";
+export { factsOfAnswers, type SocketAnswers } from "./socket_answers.ts";
 export { encodeSocketAddress, parseSocketAddress, type SocketAddress } from "./socket_address.ts";
 export {
   listProcesses,

@@ -21,7 +21,7 @@ import {
   type SubflowArray,
 } from "./subflow_addresses.ts";
 import { StructView } from "./struct_view.ts";
-import { parseTcpInfo, TCP_INFO_SIZE } from "./tcp_info.ts";
+import { parseTcpInfo, TCP_INFO_SIZE, type TcpInfo } from "./tcp_info.ts";
 import {
   IPPROTO_MPTCP,
   IPPROTO_TCP,
@@ -71,7 +71,6 @@ export interface SocketFacts {
    */
   readonly state: string;
   /** MPTCP, fallen back, or TCP. */
-  /** MPTCP, fallen back, or TCP. */
   readonly verdict: Verdict;
   /** What the kernel was asked and answered, so that the verdict can be checked. */
   readonly evidence: string;
@@ -79,6 +78,8 @@ export interface SocketFacts {
   readonly mptcp?: MptcpInfo;
   /** The subflows of a connection with verdict `mptcp`, the initial one first. */
   readonly subflows?: readonly Subflow[];
+  /** The connection, with a verdict other than `mptcp`. */
+  readonly tcp?: TcpInfo;
 }
 
 /** MPTCP_INFO of a descriptor, as it is and not as words. */
@@ -149,7 +150,11 @@ function readSubflowArray(
  */
 export function readSubflowArrays(fd: number, room = USUAL_SUBFLOWS): readonly Subflow[] {
   const addresses = readSubflowArray(fd, MPTCP_SUBFLOW_ADDRS, SUBFLOW_ADDRESSES_SIZE, room);
-  const tcpInfos = readSubflowArray(fd, MPTCP_TCPINFO, TCP_INFO_SIZE, room);
+  return pairSubflows(addresses, readSubflowArray(fd, MPTCP_TCPINFO, TCP_INFO_SIZE, room));
+}
+
+/** Subflows by two arrays in the same order; states only if both have as many. */
+export function pairSubflows(addresses: SubflowArray, tcpInfos: SubflowArray): readonly Subflow[] {
   const paired = addresses.count === tcpInfos.count;
   return addresses.elements.map((bytes, index) => {
     const tcpInfo = paired ? tcpInfos.elements[index] : undefined;
@@ -161,10 +166,11 @@ export function readSubflowArrays(fd: number, room = USUAL_SUBFLOWS): readonly S
   });
 }
 
-/** The state of a TCP socket, or of an MPTCP socket whose options go to its TCP socket. */
-function readTcpState(fd: number): string {
+/** A TCP socket, or an MPTCP socket whose options go to its TCP socket. */
+function readTcp(fd: number): { readonly state: string; readonly tcp: TcpInfo } {
   const { bytes } = readSocketOption(fd, SOL_TCP, TCP_INFO, new Uint8Array(TCP_INFO_SIZE));
-  return parseTcpInfo(bytes).state;
+  const tcp = parseTcpInfo(bytes);
+  return { state: tcp.state, tcp };
 }
 
 /** The state of an MPTCP connection, as far as its subflows tell: of the first that is not closed. */
@@ -173,13 +179,15 @@ export function connectionState(subflows: readonly Subflow[]): string {
   return open?.tcp?.state ?? "CLOSE";
 }
 
+type Answer = Judgement & Pick<SocketFacts, "state" | "subflows" | "tcp">;
+
 /** What an MPTCP socket says about itself. */
-function readMptcpSocket(fd: number): Judgement & Pick<SocketFacts, "state" | "subflows"> {
+function readMptcpSocket(fd: number): Answer {
   const info = askMptcpInfo(fd);
   const judgement = judgeMptcp(info, () => readIntOption(fd, SOL_TCP, TCP_USER_TIMEOUT));
   // Options go to the TCP socket.
   if (judgement.verdict === "fallback" && info.errno !== 0) {
-    return { ...judgement, state: readTcpState(fd) };
+    return { ...judgement, ...readTcp(fd) };
   }
   const connected = Boolean(judgement.mptcp?.token);
   const subflows = connected ? readFullInfo(fd) ?? readSubflowArrays(fd) : undefined;
@@ -206,9 +214,9 @@ export function readStreamSocket(fd: number): SocketFacts | undefined {
   if (readIntOption(fd, SOL_SOCKET, SO_TYPE).value !== SOCK_STREAM) return undefined;
   const protocol = readIntOption(fd, SOL_SOCKET, SO_PROTOCOL).value;
   if (protocol !== IPPROTO_TCP && protocol !== IPPROTO_MPTCP) return undefined;
-  const answer = protocol === IPPROTO_MPTCP
+  const { tcp, ...answer }: Answer = protocol === IPPROTO_MPTCP
     ? readMptcpSocket(fd)
-    : { ...JUDGED_TCP, state: readTcpState(fd) };
+    : { ...JUDGED_TCP, ...readTcp(fd) };
   const local = readEnd(fd, "getsockname");
   const remote = readEnd(fd, "getpeername");
   return {
@@ -216,5 +224,6 @@ export function readStreamSocket(fd: number): SocketFacts | undefined {
     ...(local && { local }),
     ...(remote && { remote }),
     ...answer,
+    ...(remote && tcp && { tcp }),
   };
 }

@@ -14,11 +14,16 @@ import type { InstallPlaces } from "./places.ts";
 const MACHINES = ["x86_64", "aarch64"];
 const FOLDER_ROOM = 1024;
 
+/** What reports in the programs of a run, and what is beside it in this one. */
+const REPORT_LIBRARIES = { "libmptcpize-report.so": "preload", "libmptcpize-child.so": "ffi" };
+
 /** Where the files of this very program lie. */
 interface Source {
   /** Undefined in a checkout, whose command line is not one file yet. */
   readonly cli: string | undefined;
   readonly library: (machine: string) => string;
+  /** One of those that `run --report` needs. */
+  readonly reportLibrary: (machine: string, name: keyof typeof REPORT_LIBRARIES) => string;
   readonly launcher: (machine: string) => string;
   readonly patcher: (machine: string) => string;
   readonly bpf: string;
@@ -37,6 +42,7 @@ function findSource(): Source {
     return {
       cli: own,
       library: (machine) => `${folder}/lib/${machine}/libmptcpize.so`,
+      reportLibrary: (machine, name) => `${folder}/lib/${machine}/${name}`,
       launcher: (machine) => `${folder}/launcher/${machine}/mptcpize`,
       patcher: (machine) => `${folder}/bin/${machine}/mptcpize-patch`,
       bpf: `${folder}/lib/mptcpify.bpf.o`,
@@ -46,6 +52,7 @@ function findSource(): Source {
   return {
     cli: undefined,
     library: (machine) => `${root}/preload/lib/${machine}/libmptcpize.so`,
+    reportLibrary: (machine, name) => `${root}/${REPORT_LIBRARIES[name]}/lib/${machine}/${name}`,
     launcher: (machine) => `${root}/launcher/bin/${machine}/mptcpize`,
     patcher: (machine) => `${root}/patch/bin/${machine}/mptcpize-patch`,
     bpf: `${root}/bpf/lib/mptcpify.bpf.o`,
@@ -120,6 +127,11 @@ export async function collectFiles(
         mode: 0o644,
         content: read(source.library(machine)),
       },
+      ...(["libmptcpize-report.so", "libmptcpize-child.so"] as const).map((name) => ({
+        path: `${folder}/lib/${machine}/${name}`,
+        mode: 0o644,
+        content: read(source.reportLibrary(machine, name)),
+      })),
       {
         path: `${folder}/launcher/${machine}/mptcpize`,
         mode: 0o755,

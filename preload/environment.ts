@@ -69,8 +69,9 @@ export function setVariable(environment: Environment, name: string, value: strin
   return at === -1 ? [...rest, start + value] : rest.with(at, start + value);
 }
 
-/** The name of our library's file; an entry that ends so is ours, whatever its folder. */
+/** The names of our libraries' files; an entry that ends so is ours, whatever its folder. */
 const LIBRARY_NAME = "libmptcpize.so";
+const REPORT_LIBRARY_NAME = "libmptcpize-report.so";
 
 /**
  * Merges our library into a value of LD_PRELOAD.
@@ -81,13 +82,25 @@ const LIBRARY_NAME = "libmptcpize.so";
  * another copy of it is replaced.
  *
  * @param library the absolute path of our library, without space or colon
+ * @param report that of the one that reports, which comes before it; without, one that is there stays
  */
-export function mergePreload(value: string | undefined, library: string): string {
+export function mergePreload(
+  value: string | undefined,
+  library: string,
+  report?: string,
+): string {
   const entries = (value ?? "").split(/[ :]+/).filter((entry) => entry !== "");
-  const ours = (entry: string) => entry === library || entry.endsWith(`/${LIBRARY_NAME}`);
+  const ours = (entry: string) =>
+    entry === library || entry.endsWith(`/${LIBRARY_NAME}`) ||
+    report !== undefined && entry.endsWith(`/${REPORT_LIBRARY_NAME}`);
   const others = entries.filter((entry) => !ours(entry));
   const peer = others.findIndex((entry) => /(^|\/)libmptcpwrap\.so/.test(entry));
-  const merged = others.toSpliced(peer === -1 ? others.length : peer, 0, library);
+  const merged = others.toSpliced(
+    peer === -1 ? others.length : peer,
+    0,
+    ...(report === undefined ? [] : [report]),
+    library,
+  );
   // What is right already stays as it was written.
   return value !== undefined && entries.join(":") === merged.join(":") ? value : merged.join(":");
 }
@@ -113,6 +126,8 @@ export function mergeGodebug(value: string | undefined): string {
 export interface ForcedEnvironment {
   /** The absolute path of our library, or undefined to leave LD_PRELOAD alone. */
   readonly library?: string | undefined;
+  /** The absolute path of the library that reports, to be loaded before ours. */
+  readonly report?: string | undefined;
   /** Whether to set GODEBUG. */
   readonly godebug: boolean;
   /** Whether the library is to name what it does on stderr. */
@@ -127,7 +142,8 @@ export function forceEnvironment(environment: Environment, forced: ForcedEnviron
   const set = (name: string, value: string) => result = setVariable(result, name, value);
   if (forced.library !== undefined) {
     const library = toByteString(forced.library);
-    set("LD_PRELOAD", mergePreload(getVariable(result, "LD_PRELOAD"), library));
+    const report = forced.report === undefined ? undefined : toByteString(forced.report);
+    set("LD_PRELOAD", mergePreload(getVariable(result, "LD_PRELOAD"), library, report));
   }
   if (forced.godebug) set("GODEBUG", mergeGodebug(getVariable(result, "GODEBUG")));
   if (forced.debug) set("MPTCPIZE_DEBUG", "1");

@@ -96,6 +96,22 @@ Deno.test("forceEnvironment() leaves what is not asked for alone", () => {
   );
 });
 
+Deno.test("mergePreload() puts the library that reports before ours, and leaves another run's", () => {
+  const report = "/opt/x/libmptcpize-report.so";
+  const outer = "/usr/lib/y/libmptcpize-report.so";
+  for (
+    const [value, wanted, plain] of [
+      [undefined, `${report}:${LIBRARY}`, LIBRARY],
+      ["/a.so", `/a.so:${report}:${LIBRARY}`, `/a.so:${LIBRARY}`],
+      [`${outer}:${LIBRARY}`, `${report}:${LIBRARY}`, `${outer}:${LIBRARY}`],
+    ] as const
+  ) {
+    strictEqual(mergePreload(value, LIBRARY, report), wanted);
+    strictEqual(mergePreload(wanted, LIBRARY, report), wanted);
+    strictEqual(mergePreload(value, LIBRARY), plain);
+  }
+});
+
 Deno.test("byte strings keep every byte", () => {
   const bytes = Uint8Array.from({ length: 10_000 }, (_, index) => index % 256);
   deepStrictEqual(encodeByteString(decodeByteString(bytes)), bytes);

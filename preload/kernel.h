@@ -39,6 +39,7 @@ enum {
    itself names; the others stand in options.json */
 enum {
     SO_TYPE = 3,
+    SO_ERROR = 4,
     SO_SNDBUF = 7,
     SO_RCVBUF = 8,
     SO_ACCEPTCONN = 30,

@@ -104,9 +104,15 @@ function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }
 
+/** The library, and the same one with a ledger for `run --report`. */
+export type LibraryName = "libmptcpize.so" | "libmptcpize-report.so";
+
 /** The library's file as it came with this code. */
-function shippedLibrary(machine: LibraryMachine): { path: string; bytes: Uint8Array<ArrayBuffer> } {
-  const url = new URL(`./lib/${machine}/libmptcpize.so`, import.meta.url);
+function shippedLibrary(
+  machine: LibraryMachine,
+  name: LibraryName,
+): { path: string; bytes: Uint8Array<ArrayBuffer> } {
+  const url = new URL(`./lib/${machine}/${name}`, import.meta.url);
   if (url.protocol !== "file:") {
     throw new NotSupportedError(`Cannot load the preload library: ${url} is no file`, {
       hint: "use a checkout or an installed copy of mptcpize",
@@ -126,11 +132,11 @@ function shippedLibrary(machine: LibraryMachine): { path: string; bytes: Uint8Ar
 /** Why a copy cannot be used from this folder, or the place of the copy. */
 function placeInCache(
   folder: string,
-  version: string,
+  name: string,
   shipped: { path: string; bytes: Uint8Array },
   user: LibraryUser,
 ): LibraryPlace | string {
-  const path = `${folder}/mptcpize/${version}/libmptcpize.so`;
+  const path = `${folder}/mptcpize/${name}`;
   try {
     const components = readComponents(Deno.realPathSync(path));
     const unsafe = unsafeBecause(components, user.uid);
@@ -175,15 +181,16 @@ export function unsafeToMake(path: string, uid: number): string | undefined {
 export async function findLibrary(
   machine: LibraryMachine,
   user: LibraryUser,
+  name: LibraryName = "libmptcpize.so",
 ): Promise<LibraryPlace> {
-  const shipped = shippedLibrary(machine);
+  const shipped = shippedLibrary(machine, name);
   const unsafe = unsafeBecause(readComponents(shipped.path), user.uid);
   if (unsafe === undefined) return { path: shipped.path };
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", shipped.bytes));
   const version = digest.subarray(0, 8).toHex();
   const tried = [`${shipped.path}: ${unsafe}`];
   for (const folder of cacheFolders(user)) {
-    const place = placeInCache(folder, version, shipped, user);
+    const place = placeInCache(folder, `${version}/${name}`, shipped, user);
     if (typeof place !== "string") return place;
     tried.push(`${folder}: ${place}`);
   }

@@ -16,14 +16,17 @@ export {
   mergeGodebug,
   mergePreload,
   parseNulTerminated,
+  setVariable,
   toByteString,
 } from "./environment.ts";
+export { Ledger, type LedgerCounts, type LedgerSocket } from "./ledger.ts";
 export {
   copyLibrary,
   findInstalledLibrary,
   findLibrary,
   isLibraryMachine,
   type LibraryMachine,
+  type LibraryName,
   type LibraryPlace,
   type LibraryUser,
   unsafeToMake,

@@ -6,6 +6,13 @@
 
 #include "kernel.h"
 
+/* What the library of `run --report` does more (reporting.c); nothing in this one. */
+#ifndef NOTE_MADE
+#define NOTE_MADE(fd, refusal)
+#define NOTE_RETURNED()
+#define NOTE_SOCKET(fd)
+#endif
+
 enum { SWITCHES_READ = 1, SWITCH_DEBUG = 2, SWITCH_STRICT = 4 };
 
 static int switches;

@@ -210,6 +210,7 @@ static long set_essential(int fd, const struct option *option, const void *value
         is_held_once(fd) &&
         system_call(SYS_dup3, tcp, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0, 0, 0) >= 0) {
         refusal = 0;
+        NOTE_RETURNED();
         report_option(fd, "back to TCP for ", option->name, -1);
     }
     sys_close(tcp);

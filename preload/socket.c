@@ -34,13 +34,16 @@ EXPORTED int socket(int family, int type, int protocol) {
         fd = sys_socket(family, type, IPPROTO_MPTCP);
         if (fd >= 0) {
             report_socket(fd, 0);
+            NOTE_MADE(fd, 0);
             return (int)fd;
         }
         refusal = fd;
     }
     fd = sys_socket(family, type, protocol);
-    if (refusal < 0)
+    if (refusal < 0) {
         report_socket(fd, fd < 0 ? fd : refusal);
+        NOTE_MADE(fd, refusal);
+    }
     return finish(fd);
 }
 
@@ -101,6 +104,9 @@ static long soften_get(int fd, int level, int name, void *value, socklen_t *leng
 
 EXPORTED int getsockopt(int fd, int level, int name, void *value, socklen_t *length) {
     long result = sys_getsockopt(fd, level, name, value, length);
+    /* What asks how a connect() ended is asked about a connection that is just made. */
+    if (level == SOL_SOCKET && name == SO_ERROR)
+        NOTE_SOCKET(fd);
     if (is_switched_on(SWITCH_STRICT))
         return finish(result);
     if (is_refusal(result)) {

@@ -17,6 +17,8 @@ export {
   probeServer,
 } from "./probe.ts";
 export type { Certainty, Reason, ReasonCode } from "./reason.ts";
+export { endLike, type RunReport, runReported } from "./run_report.ts";
+export type { MadeSockets, PathTraffic, RunSummary, VerdictCounts } from "./run_summary.ts";
 export type { SeenSocket, SeenSubflow } from "./seen_socket.ts";
 export type { CountedReason, SocketSummary } from "./socket_summary.ts";
 export type { ForcedProcess, ProcessMethod } from "./forced_process.ts";

@@ -11,7 +11,13 @@
  * @module
  */
 
-import { inspectLauncher, inspectLibrary, inspectPatcher } from "./native/elf_checks.ts";
+import {
+  inspectChildLibrary,
+  inspectLauncher,
+  inspectLibrary,
+  inspectPatcher,
+  inspectReportLibrary,
+} from "./native/elf_checks.ts";
 import { renderBpfOptionsHeader, renderBpfOptionsList } from "./native/bpf_options.ts";
 import { renderNewEnvironmentHeader } from "./native/new_environment_header.ts";
 import { renderOpcodesHeader } from "./native/opcodes_header.ts";
@@ -50,11 +56,14 @@ const COMMON_FLAGS = [
   // As few pages and mappings as can be: each costs at every start of a program.
   ..."-fuse-ld=lld -Wl,-z,noseparate-code -Wl,--no-rosegment -Wl,--gc-sections".split(" "),
 ];
-const LIBRARY_FLAGS = [
-  ..."-shared -fPIC -Wl,-z,now -Wl,-z,relro".split(" "),
-  ..."-Wl,--hash-style=gnu -Wl,-soname,libmptcpize.so".split(" "),
-  "-Wl,--version-script=preload/exports.map",
-];
+/** A library of ours, with what it exports. */
+function libraryFlags(name: string, exported: string): string[] {
+  return [
+    ..."-shared -fPIC -Wl,-z,now -Wl,-z,relro -Wl,--hash-style=gnu".split(" "),
+    `-Wl,-soname,${name}`,
+    `-Wl,--version-script=${exported}`,
+  ];
+}
 /** At a fixed address: nothing to relocate before it runs. */
 const STATIC_FLAGS = "-static -fno-pic -fno-pie -ffunction-sections -Wl,-z,norelro".split(" ");
 const MACHINE_FLAGS: Readonly<Record<Machine, readonly string[]>> = {
@@ -100,9 +109,21 @@ interface Product {
 const PRODUCTS: readonly Product[] = [
   {
     path: (machine) => `preload/lib/${machine}/libmptcpize.so`,
-    flags: LIBRARY_FLAGS,
+    flags: libraryFlags("libmptcpize.so", "preload/exports.map"),
     sources: ["preload/socket.c"],
     inspect: inspectLibrary,
+  },
+  {
+    path: (machine) => `preload/lib/${machine}/libmptcpize-report.so`,
+    flags: libraryFlags("libmptcpize-report.so", "preload/reporting.map"),
+    sources: ["preload/reporting.c"],
+    inspect: inspectReportLibrary,
+  },
+  {
+    path: (machine) => `ffi/lib/${machine}/libmptcpize-child.so`,
+    flags: libraryFlags("libmptcpize-child.so", "ffi/child.map"),
+    sources: ["ffi/child.c"],
+    inspect: inspectChildLibrary,
   },
   {
     path: (machine) => `launcher/bin/${machine}/mptcpize`,

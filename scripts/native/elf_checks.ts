@@ -13,7 +13,18 @@ const SHT_DYNSYM = 11;
 const DT_NEEDED = 1n;
 const STB_WEAK = 2;
 
+/** What a library of ours exports. */
 const EXPORTED = ["getsockopt", "setsockopt", "socket"];
+const EXPORTED_TO_REPORT = [
+  "_Exit",
+  "_exit",
+  "close",
+  "close_range",
+  "prctl",
+  "shutdown",
+  ...EXPORTED,
+];
+const EXPORTED_TO_DENO = ["child_is", "end_as", "pass_signals", "wait_for_child"];
 /** What the C library of the program may offer; the library lives without. */
 const WANTED = ["__environ", "__errno_location"];
 
@@ -24,12 +35,27 @@ interface Section {
   readonly link: number;
 }
 
-/**
- * The faults of a built library; none if it may be shipped.
- *
- * Layout: ELF64 little endian, include/uapi/linux/elf.h @ v6.12.
- */
+/** The faults of the built preload library; none if it may be shipped. */
 export function inspectLibrary(file: Uint8Array<ArrayBuffer>): string[] {
+  return inspectShared(file, EXPORTED, WANTED);
+}
+
+/** The faults of the built preload library that reports; none if it may be shipped. */
+export function inspectReportLibrary(file: Uint8Array<ArrayBuffer>): string[] {
+  return inspectShared(file, EXPORTED_TO_REPORT, WANTED);
+}
+
+/** The faults of the built library for the parent of a command; none if it may be shipped. */
+export function inspectChildLibrary(file: Uint8Array<ArrayBuffer>): string[] {
+  return inspectShared(file, EXPORTED_TO_DENO, []);
+}
+
+/** Layout: ELF64 little endian, include/uapi/linux/elf.h @ v6.12. */
+function inspectShared(
+  file: Uint8Array<ArrayBuffer>,
+  wantedExports: readonly string[],
+  wanted: readonly string[],
+): string[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const u16 = (at: number) => view.getUint16(at, true);
   const u32 = (at: number) => view.getUint32(at, true);
@@ -68,9 +94,11 @@ export function inspectLibrary(file: Uint8Array<ArrayBuffer>): string[] {
     const name = text(strings.offset + u32(at));
     if (u16(at + 6) !== 0) exported.push(name);
     else if (file[at + 4]! >> 4 !== STB_WEAK) faults.push(`it cannot do without ${name}`);
-    else if (!WANTED.includes(name)) faults.push(`it asks for ${name}`);
+    else if (!wanted.includes(name)) faults.push(`it asks for ${name}`);
   }
-  if (exported.sort().join() !== EXPORTED.join()) faults.push(`it exports ${exported.join(", ")}`);
+  if (exported.sort().join() !== wantedExports.toSorted().join()) {
+    faults.push(`it exports ${exported.join(", ")}`);
+  }
   return faults;
 }
 

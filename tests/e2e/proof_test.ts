@@ -6,6 +6,7 @@
  */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
+import type { ProbeReport } from "../../mod.ts";
 import { connectionOf, type End, end, MPTCP, needs, PORT, probe } from "./ends.ts";
 import { makeNetwork, mptcpizeIn, setUp, startPeer } from "./network.ts";
 
@@ -136,10 +137,10 @@ Deno.test({
     }
 
     await using slow = await startPeer(network.client, "connect", "MPTCP", address, PORT);
-    match(slow.said, /^connected 1000 3\d\d\d$/);
+    match(slow.said, /^connected 1000 [3-9]\d\d\d$/);
     deepStrictEqual(end(connectionOf(slow.pid)), { verdict: "fallback", reasons: ["syn-lost"] });
     await using fast = await startPeer(network.client, "connect", "MPTCP", address, PORT);
-    match(fast.said, /^connected 1000 \d{1,3}$/);
+    match(fast.said, /^connected 1000 (\d{1,3}|[12]\d\d\d)$/);
     const unasked = connectionOf(fast.pid);
     deepStrictEqual(end(unasked), { verdict: "fallback", reasons: ["not-asked"] });
     match(unasked.reasons[0]?.hint ?? "", /sysctl -w net\.mptcp\.blackhole_timeout=/);
@@ -169,11 +170,15 @@ Deno.test({
     const refused = await probe(refusing);
     deepStrictEqual([refused.status, refused.outcome], [1, "syn-refused"]);
     await setUp(refusing.router, `nft flush ruleset; ip link set s down`);
-    const started = performance.now();
-    const silent = await mptcpizeIn(refusing.client, "probe", "-t", "1", `${address}:${PORT}`);
-    ok(performance.now() - started < 4000);
+    const silent = await mptcpizeIn(
+      refusing.client,
+      ...["probe", "--json", "-t", "1", `${address}:${PORT}`],
+    );
     strictEqual(silent.status, 1);
-    match(silent.out, /no answer|unreachable/);
+    const { addresses: [unanswered] }: ProbeReport = JSON.parse(silent.out);
+    match(unanswered?.outcome ?? "", /^(timeout|unreachable)$/);
+    // Not the 5 s that it takes by default, however slow the machine.
+    ok(unanswered!.attempts[0]!.ms < 4500);
     await setUp(refusing.client, "ip route del default");
     strictEqual((await probe(refusing)).outcome, "unreachable");
     const unknown = await mptcpizeIn(refusing.client, "probe", "name.invalid");
