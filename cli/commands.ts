@@ -342,8 +342,19 @@ export const COMMANDS: readonly CommandSpec[] = [
       "that mends it; none is run.",
       "Exit status: 0 if MPTCP can be used here, 1 if not.",
     ],
-    flags: [JSON_OUTPUT, HELP],
-    examples: [["mptcpize doctor", "one screen"]],
+    flags: [
+      {
+        name: "fix-hints",
+        help:
+          "print only the commands that mend, one a line, to be looked at and given to a root shell",
+      },
+      JSON_OUTPUT,
+      HELP,
+    ],
+    examples: [
+      ["mptcpize doctor", "one screen"],
+      ["mptcpize doctor --fix-hints | sudo sh -x", "once you have read it"],
+    ],
   },
   {
     name: "demo",

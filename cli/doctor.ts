@@ -4,14 +4,14 @@
  * @module
  */
 
-import { type Check, diagnose } from "../mod.ts";
+import { type Check, diagnose, fixCommands } from "../mod.ts";
 import type { Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
 import { painter, wrap } from "./render.ts";
 
 const STYLE = { ok: "green", warning: "yellow", broken: "red" } as const;
 const STATUS_WIDTH = 9;
-const SUBJECT_WIDTH = 11;
+const SUBJECT_WIDTH = 13;
 
 function checkText(env: Env, { status, subject, words, mend }: Check): string {
   const indent = STATUS_WIDTH + SUBJECT_WIDTH;
@@ -37,6 +37,10 @@ export async function doctor(env: Env, flags: ParsedFlags): Promise<boolean> {
     const counters = Object.fromEntries(machine.counters);
     const plain = { ...diagnosis, machine: { ...machine, counters } };
     env.out(JSON.stringify(plain, null, 2) + "\n");
+    return usable;
+  }
+  if (flags.has("fix-hints")) {
+    env.out(fixCommands(checks).map((command) => `${command}\n`).join(""));
     return usable;
   }
   const conclusion = !usable

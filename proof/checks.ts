@@ -7,7 +7,7 @@
 import type { Feature } from "../features/mod.ts";
 import type { EndpointRoute, MachineFacts, PathAddress } from "./machine.ts";
 import type { SelfTest } from "./loopback.ts";
-import type { PreloadTrial } from "./try_preload.ts";
+import { checkMethods, checkSecurityModules, type MethodFacts } from "./method_checks.ts";
 
 /** How a thing stands: as it should be, worth a look, or in the way. */
 export type CheckStatus = "ok" | "warning" | "broken";
@@ -25,13 +25,12 @@ export interface Check {
 }
 
 /** All that a diagnosis judges. */
-export interface DiagnosisFacts {
-  readonly machine: MachineFacts;
-  readonly preload: PreloadTrial;
+export interface DiagnosisFacts extends MethodFacts {
   readonly selfTests: readonly SelfTest[];
 }
 
-function check(status: CheckStatus, subject: string, words: string, mend?: string): Check {
+/** One line. */
+export function check(status: CheckStatus, subject: string, words: string, mend?: string): Check {
   return { status, subject, words, ...(mend !== undefined && { mend }) };
 }
 
@@ -243,26 +242,6 @@ function checkCounters({ counters }: MachineFacts): Check[] {
   )];
 }
 
-function checkMethods({ preload }: DiagnosisFacts, usable: boolean): Check[] {
-  const place = preload.library === undefined ? "" : ` (${preload.library})`;
-  if (!usable) {
-    const words = "not tried: there are no MPTCP sockets";
-    return [check("warning", "preload", words), check("warning", "godebug", words)];
-  }
-  const tried = preload.verdict === "mptcp"
-    ? check("ok", "preload", "tried on a real program: its listener is MPTCP")
-    : check(
-      "broken",
-      "preload",
-      preload.failure ?? `tried on a real program: its listener stayed TCP${place}`,
-      "`deno task build` builds the library anew",
-    );
-  return [
-    tried,
-    check("ok", "godebug", "for programs of Go 1.21 and newer: not tried"),
-  ];
-}
-
 function checkContainer({ container }: MachineFacts): Check[] {
   if (container === undefined) return [];
   return [check(
@@ -308,6 +287,7 @@ export function judge(facts: DiagnosisFacts): Check[] {
     ...checkManagers(machine),
     ...checkContainer(machine),
     ...checkMethods(facts, sockets),
+    ...checkSecurityModules(machine),
     ...(sockets ? checkCounters(machine) : []),
     ...checkSelfTest(selfTests),
   ];

@@ -1,5 +1,6 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
 import { type Check, type DiagnosisFacts, judge } from "./checks.ts";
+import { fixCommands } from "./fix_commands.ts";
 import type { MachineFacts } from "./machine.ts";
 
 const MACHINE: MachineFacts = {
@@ -13,6 +14,8 @@ const MACHINE: MachineFacts = {
   reversePathFilter: { eth0: 1 },
   counters: new Map([["MPCapableSYNTX", 4], ["MPCapableSYNACKRX", 4]]),
   managers: [],
+  systemdVersion: 257,
+  securityModules: ["lockdown", "capability", "yama"],
   container: undefined,
 };
 
@@ -20,6 +23,7 @@ function checks(changes: Partial<MachineFacts>, others: Partial<DiagnosisFacts> 
   return judge({
     machine: { ...MACHINE, ...changes },
     preload: { verdict: "mptcp", library: "/usr/lib/libmptcpize.so" },
+    bpf: { state: "yes" },
     selfTests: [{
       family: "IPv4",
       passed: true,
@@ -134,4 +138,44 @@ Deno.test("judge() tells the state after a lost SYN from another failure of the 
 
 Deno.test("judge() calls the method preload broken when a real program stayed TCP", () => {
   match(trouble({}, { preload: { verdict: "tcp", library: "/x.so" } })[0] ?? "", /^broken preload/);
+});
+
+Deno.test("judge() tells of security modules that treat MPTCP otherwise than TCP", () => {
+  const told = (names: readonly string[] | undefined) =>
+    checks({ securityModules: names }).filter(({ subject }) => subject === "LSM");
+  deepStrictEqual(told(undefined), []);
+  match(told(["yama"])[0]?.words ?? "", /^yama: nothing/);
+  const both = told(["landlock", "lockdown", "apparmor"]);
+  strictEqual(both.length, 2);
+  match(both[0]?.words ?? "", /do not apply to MPTCP sockets/);
+});
+
+Deno.test("judge() takes a method that is not to be had here for no trouble", () => {
+  const no = { state: "no", reason: "BTF is missing", needs: "a kernel" } as const;
+  const lines = checks({ systemdVersion: 252 }, { bpf: no });
+  const words = (subject: string) => lines.find((line) => line.subject === subject)?.words ?? "";
+  match(words("bpf"), /^not here: BTF is missing/);
+  match(words("socket unit"), /systemd 252 does not know/);
+  deepStrictEqual(trouble({ systemdVersion: undefined }, { bpf: no }), []);
+});
+
+Deno.test("fixCommands() gives what is a command of a mend, each once, and nothing else", () => {
+  const line = (mend?: string): Check => ({
+    status: "warning",
+    subject: "x",
+    words: "y",
+    ...(mend === undefined ? {} : { mend }),
+  });
+  deepStrictEqual(
+    fixCommands([
+      line("`sysctl -w a=1`"),
+      line(),
+      line("a kernel with CONFIG_MPTCP_IPV6=y"),
+      line("`sysctl -w a=1`"),
+      line("`ip rule add x && ip route add default via GATEWAY dev y`"),
+      line("`mptcpize probe HOST` tells a server without MPTCP from a network that removes it"),
+      { ...line("`ip link set lo up`"), status: "ok" },
+    ]),
+    ["sysctl -w a=1", "# fill in GATEWAY: ip rule add x && ip route add default via GATEWAY dev y"],
+  );
 });

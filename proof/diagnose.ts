@@ -4,6 +4,8 @@
  * @module
  */
 
+import { probeBpf } from "../bpf/mod.ts";
+import type { Feature } from "../features/mod.ts";
 import type { Environment } from "../preload/mod.ts";
 import { type Check, judge } from "./checks.ts";
 import { type MachineFacts, readMachine } from "./machine.ts";
@@ -20,6 +22,8 @@ export interface Diagnosis {
   readonly machine: MachineFacts;
   /** How the trial of the method `preload` went. */
   readonly preload: PreloadTrial;
+  /** Whether the kernel loads the program of the method `bpf`. */
+  readonly bpf: Feature;
   /** Connections over loopback, one for each address family. */
   readonly selfTests: readonly SelfTest[];
 }
@@ -51,11 +55,12 @@ export async function diagnose(environment: Environment = []): Promise<Diagnosis
   const preload = families.length > 0
     ? await tryPreload(environment)
     : { verdict: undefined, library: undefined };
+  const methods = { preload, bpf: probeBpf() };
   return {
     usable: selfTests.some(({ passed }) => passed),
-    checks: judge({ machine, preload, selfTests }),
+    checks: judge({ machine, ...methods, selfTests }),
     machine,
-    preload,
+    ...methods,
     selfTests,
   };
 }

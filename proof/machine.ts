@@ -62,6 +62,10 @@ export interface MachineFacts {
   readonly counters: MptcpCounters;
   /** Daemons that set endpoints: `mptcpd`, `NetworkManager`. */
   readonly managers: readonly string[];
+  /** The version of systemd; undefined where it does not run, or cannot be told. */
+  readonly systemdVersion: number | undefined;
+  /** The active security modules, as the kernel names them; undefined where that is not shown. */
+  readonly securityModules: readonly string[] | undefined;
   /** What kind of container this is; undefined for none that could be told. */
   readonly container: string | undefined;
 }
@@ -156,6 +160,25 @@ function readReversePathFilter(name: string): number {
   return Math.max(one("all"), one(name));
 }
 
+/** By the name of the library that all of its programs share, which costs no process. */
+function readSystemdVersion(): number | undefined {
+  try {
+    // As sd_booted(3) does.
+    Deno.lstatSync("/run/systemd/system");
+    const names = [...Deno.readDirSync("/usr/lib/systemd")].map(({ name }) => name);
+    const versions = names.map((name) => Number(/^libsystemd-shared-(\d+)/.exec(name)?.[1] ?? 0));
+    return Math.max(0, ...versions) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Source: Documentation/admin-guide/LSM/index.rst @ v6.12; securityfs may not be mounted. */
+function readSecurityModules(): string[] | undefined {
+  const text = read("/sys/kernel/security/lsm").trim();
+  return text === "" ? undefined : text.split(",");
+}
+
 function readContainer(): string | undefined {
   const exists = (path: string) => {
     try {
@@ -201,6 +224,8 @@ export function readMachine(): MachineFacts {
     ),
     counters: readMptcpCounters(),
     managers: ["mptcpd", "NetworkManager"].filter((name) => commands.has(name)),
+    systemdVersion: readSystemdVersion(),
+    securityModules: readSecurityModules(),
     container: readContainer(),
   };
 }

@@ -6,6 +6,7 @@
 
 export type { Attempt, AttemptState } from "./attempt.ts";
 export type { Check, CheckStatus } from "./checks.ts";
+export { fixCommands } from "./fix_commands.ts";
 export { diagnose, type Diagnosis } from "./diagnose.ts";
 export { listSockets, type SocketList, type SocketScope } from "./list_sockets.ts";
 export type { EndpointRoute, MachineFacts, PathAddress } from "./machine.ts";

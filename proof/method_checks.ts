@@ -1,0 +1,94 @@
+/**
+ * The judgement of the methods, and of security modules: facts in, lines out. Pure.
+ *
+ * @module
+ */
+
+import type { Feature } from "../features/mod.ts";
+import { type Check, check } from "./checks.ts";
+import type { MachineFacts } from "./machine.ts";
+import type { PreloadTrial } from "./try_preload.ts";
+
+/** What a judgement of the methods rests on. */
+export interface MethodFacts {
+  readonly preload: PreloadTrial;
+  /** Whether the kernel loads the BPF program. */
+  readonly bpf: Feature;
+  readonly machine: MachineFacts;
+}
+
+/** Since this version a socket unit may say `SocketProtocol=mptcp`. Source: systemd, NEWS of 257. */
+const SOCKET_PROTOCOL_SINCE = 257;
+
+function checkBpf(bpf: Feature): Check {
+  switch (bpf.state) {
+    case "yes":
+      return check("ok", "bpf", "tried: the kernel loads the program, `mptcpize attach` works");
+    case "unknown":
+      return check("ok", "bpf", `could not be tried: ${bpf.cause}`);
+    default:
+      // Other methods do without: nothing is wrong with the machine.
+      return check("ok", "bpf", `not here: ${bpf.reason}`);
+  }
+}
+
+function checkSocketUnits(version: number | undefined): Check {
+  const words = version === undefined
+    ? "not here: systemd does not run, or does not tell its version"
+    : version < SOCKET_PROTOCOL_SINCE
+    ? `not here: systemd ${version} does not know SocketProtocol=mptcp, 257 does`
+    : `systemd ${version} knows SocketProtocol=mptcp`;
+  return check("ok", "socket unit", words);
+}
+
+/** One line for each method. */
+export function checkMethods(facts: MethodFacts, usable: boolean): Check[] {
+  const { preload, bpf, machine: { systemdVersion } } = facts;
+  if (!usable) {
+    const words = "not tried: there are no MPTCP sockets";
+    return ["preload", "godebug", "bpf"].map((method) => check("warning", method, words));
+  }
+  const place = preload.library === undefined ? "" : ` (${preload.library})`;
+  const tried = preload.verdict === "mptcp"
+    ? check("ok", "preload", "tried on a real program: its listener is MPTCP")
+    : check(
+      "broken",
+      "preload",
+      preload.failure ?? `tried on a real program: its listener stayed TCP${place}`,
+      "`deno task build` builds the library anew",
+    );
+  return [
+    tried,
+    check("ok", "godebug", "for programs of Go 1.21 and newer: not tried"),
+    checkBpf(bpf),
+    checkSocketUnits(systemdVersion),
+  ];
+}
+
+/**
+ * What is to be known of a security module that is active.
+ *
+ * Source: security/landlock/net.c (sk_is_tcp) @ v7.2; security/selinux (selinux_mptcp_add_subflow,
+ * absent @ v6.1, there @ v6.12); abstractions/base of AppArmor.
+ */
+const CAVEATS: Readonly<Record<string, string>> = {
+  landlock:
+    "rules of Landlock for TCP ports do not apply to MPTCP sockets: a program that confines " +
+    "itself by them is less confined when it is forced",
+  selinux:
+    "SELinux may keep the library out at a change of domain; old kernels (6.1) label accepted MPTCP " +
+    "sockets wrongly",
+  apparmor:
+    "profiles of AppArmor let programs load libraries from /usr/lib alone: install mptcpize there",
+};
+
+/** Which security modules are active, with what is to be known of them. */
+export function checkSecurityModules({ securityModules }: MachineFacts): Check[] {
+  if (securityModules === undefined) return [];
+  const known = securityModules.filter((name) => CAVEATS[name] !== undefined);
+  if (known.length === 0) {
+    const active = securityModules.join(", ") || "none";
+    return [check("ok", "LSM", `${active}: nothing that concerns MPTCP`)];
+  }
+  return known.map((name) => check("ok", "LSM", CAVEATS[name]!));
+}
