@@ -55,6 +55,17 @@ export function attachAtStart(command: string, strict: boolean): string {
   return `ExecStartPre=+-${quote(command)} attach --quiet${strict ? " --strict" : ""} %n`;
 }
 
+/**
+ * Where the commands of a service are executed, if that is not where mptcpize is: then {@linkcode attachAtStart}
+ * would fail. `+` does not lead out of there (src/core/exec-invoke.c, apply_mount_namespace() @ systemd v257).
+ *
+ * @param text gives properties of the service: RootDirectory, RootImage, RootDirectoryStartOnly
+ */
+export function rootOfCommands(text: (name: string) => string): string | undefined {
+  const root = text("RootDirectory") || text("RootImage");
+  return root === "" || root === "/" || text("RootDirectoryStartOnly") === "yes" ? undefined : root;
+}
+
 /** The drop-in of a service. */
 export function renderDropIn(unit: string, command: string, strict: boolean): string {
   return `${HEADER}; \`mptcpize detach ${unit}\` removes it.

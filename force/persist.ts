@@ -22,6 +22,7 @@ import {
   type PersistentTarget,
   renderBootUnit,
   renderDropIn,
+  rootOfCommands,
 } from "./attach_units.ts";
 import {
   dropInPath,
@@ -92,9 +93,8 @@ async function checkService(name: string, manager: UnitManager): Promise<void> {
   if (properties.text("LoadState") !== "loaded") {
     throw refuse(`systemd says that it is ${properties.text("LoadState")}`, "load it first");
   }
-  // Commands of a service are executed in it, even those outside of the sandbox (systemd.exec(5)).
-  const root = properties.text("RootDirectory") || properties.text("RootImage");
-  if (root !== "" && !properties.isYes("RootDirectoryStartOnly")) {
+  const root = rootOfCommands((name) => properties.text(name));
+  if (root !== undefined) {
     throw refuse(
       `its commands are executed inside of ${root}, where mptcpize is not`,
       "set RootDirectoryStartOnly=yes, or attach its slice",

@@ -15,6 +15,7 @@ import {
   noExecSetting,
   unsettingSetting,
 } from "../systemd/mod.ts";
+import { rootOfCommands } from "./attach_units.ts";
 import { chooseMethod, type Reach, waysToReach } from "./choose.ts";
 import type { UnitFacts } from "./unit_read.ts";
 
@@ -168,9 +169,16 @@ function joinHints(...hints: readonly (string | undefined)[]): string {
 export function chooseUnitMethod(
   facts: UnitFacts,
   method: UnitMethod | "auto",
-  { library, hasLibrary, machine, bpf, dropIn, isInRoot }: UnitChoiceFacts,
+  { library, hasLibrary, machine, bpf: tryBpf, dropIn, isInRoot }: UnitChoiceFacts,
 ): UnitChoice | UnitRefusal {
   const { name: { name }, programs, uid, gid } = facts;
+  const root = rootOfCommands((name) => facts.properties.text(name));
+  const bpf = (): Feature =>
+    root === undefined ? tryBpf() : {
+      state: "no",
+      reason: `its commands are executed inside of ${root}, where mptcpize is not`,
+      needs: "RootDirectoryStartOnly=yes",
+    };
   if (method === "bpf") {
     const can = bpf();
     if (can.state === "yes") return { method, variables: [], warnings: [] };

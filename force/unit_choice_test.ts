@@ -203,7 +203,12 @@ Deno.test("chooseUnitMethod() refuses programs that the environment does not rea
 
 Deno.test("chooseUnitMethod() takes bpf where the environment does not reach, and BPF can", () => {
   const bpf = (): Feature => ({ state: "yes" });
-  for (const facts of [service({}, [STATIC_PROGRAM]), service({ RootDirectory: "/srv/www" })]) {
+  const hidden = { RootDirectory: "/srv/www" };
+  const refused = refusal(service(hidden), "auto", { bpf });
+  match(refused.remedy, /method bpf would reach it: RootDirectoryStartOnly=yes/);
+  match(refusal(service(hidden), "bpf", { bpf }).state, /executed inside of \/srv\/www/);
+  const reachable = service({ ...hidden, RootDirectoryStartOnly: "yes" });
+  for (const facts of [service({}, [STATIC_PROGRAM]), reachable]) {
     deepStrictEqual(set(facts, "auto", { bpf }).method, "bpf");
     deepStrictEqual(set(facts, "bpf", { bpf }).set, {});
   }
