@@ -4,10 +4,13 @@
  * @module
  */
 
+import type { Target } from "../bpf/mod.ts";
 import { NotFoundError } from "../errors.ts";
-import { readCgroup } from "../inspect/mod.ts";
+import { listProcesses, readCgroup, readCommand } from "../inspect/mod.ts";
 import { listSelected } from "./list_sockets.ts";
 import { namespacesOf, ownNamespace } from "./namespaces.ts";
+import type { Reason, ReasonCode } from "./reason.ts";
+import type { SeenSocket } from "./seen_socket.ts";
 import { SocketCounter, type SocketSummary } from "./socket_summary.ts";
 
 /** Which processes and cgroups a row of the answer stands for. */
@@ -16,6 +19,18 @@ export interface Extent {
   readonly cgroupIds: readonly bigint[];
   /** Whether it stands for all there is. */
   readonly all: boolean;
+}
+
+/** What a target of the BPF program stands for; nothing where its cgroup is gone. */
+export function targetExtent({ kind, path, name, gone }: Target): Extent {
+  switch (kind) {
+    case "all":
+      return { pids: listProcesses(), cgroupIds: [], all: true };
+    case "comm":
+      return { ...NOTHING, pids: listProcesses().filter((pid) => readCommand(pid) === name) };
+    case "cgroup":
+      return path === undefined || gone ? NOTHING : cgroupExtent(path);
+  }
 }
 
 /** No process, and no cgroup. */
@@ -41,9 +56,58 @@ export function unite(extents: readonly Extent[]): Extent {
   };
 }
 
+/** Reasons that no program gives that the kernel forces. */
+const OVERRULED: readonly ReasonCode[] = [
+  "not-forced",
+  "static",
+  "secure",
+  "old-go",
+  "go-listen",
+  "library-not-loaded",
+];
+
+const BEFORE: Omit<Reason, "evidence"> = {
+  code: "before-attach",
+  words:
+    "it was made before its target was attached, or where BPF does not look: with MPTCP off, " +
+    "by io_uring, or by another process",
+  certainty: "likely",
+  hint: "restart the program",
+};
+
+/** Whose sockets the BPF program forces, to tell why one is TCP all the same. */
+export class Attached {
+  readonly #pids: ReadonlySet<number>;
+  readonly #cgroupIds: ReadonlySet<number>;
+  readonly #all: boolean;
+
+  /** Takes the extents of the targets. */
+  constructor(targets: readonly Extent[]) {
+    const { pids, cgroupIds, all } = unite(targets);
+    this.#pids = new Set(pids);
+    this.#cgroupIds = new Set(cgroupIds.map(Number));
+    this.#all = all;
+  }
+
+  /** The reasons of a socket: that it was not attached yet, where what it was made by would be forced. */
+  reasonsOf(
+    { verdict, reasons, owners, cgroupId }: Pick<
+      SeenSocket,
+      "verdict" | "reasons" | "owners" | "cgroupId"
+    >,
+  ): readonly Reason[] {
+    const [first] = reasons;
+    if (verdict !== "tcp" || first === undefined || !OVERRULED.includes(first.code)) return reasons;
+    const here = this.#all || owners.some(({ pid }) => this.#pids.has(pid)) ||
+      cgroupId !== undefined && this.#cgroupIds.has(cgroupId);
+    return here ? [{ ...BEFORE, evidence: ["it is attached now", ...first.evidence] }] : reasons;
+  }
+}
+
 /** Counts the sockets of each of several extents, by one look at the machine. */
 export function countSockets(
   extents: readonly Extent[],
+  attached: Attached,
   notes: Set<string>,
 ): { readonly summaries: readonly SocketSummary[]; readonly hidden: number } {
   const counters = extents.map(() => new SocketCounter());
@@ -82,7 +146,8 @@ export function countSockets(
     const rows = new Set(everything);
     for (const { pid } of socket.owners) for (const row of byPid.get(pid) ?? []) rows.add(row);
     for (const row of byCgroup.get(socket.cgroupId ?? -1) ?? []) rows.add(row);
-    for (const row of rows) counters[row]!.add(socket);
+    const reasons = attached.reasonsOf(socket);
+    for (const row of rows) counters[row]!.add({ ...socket, reasons });
   }
   const hidden = unreadable + asked.refused;
   return { summaries: counters.map(({ summary }) => summary), hidden };

@@ -13,6 +13,7 @@ export type ReasonCode =
   | "passed-in"
   | "tcp-listener"
   | "not-forced"
+  | "before-attach"
   | "static"
   | "secure"
   | "old-go"

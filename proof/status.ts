@@ -4,10 +4,10 @@
  * @module
  */
 
-import { probeBpf, type Target } from "../bpf/mod.ts";
+import { probeBpf } from "../bpf/mod.ts";
 import type { Feature } from "../features/mod.ts";
 import { type EnabledInstance, type PersistentTarget, readUnitSockets } from "../force/mod.ts";
-import { listProcesses, readCommand, readProcessCgroup } from "../inspect/mod.ts";
+import { readProcessCgroup } from "../inspect/mod.ts";
 import { openManager } from "../systemd/mod.ts";
 import {
   type AskedTarget,
@@ -17,7 +17,15 @@ import {
   noted,
   readAsked,
 } from "./asked.ts";
-import { cgroupExtent, countSockets, type Extent, NOTHING, unite } from "./extent.ts";
+import {
+  Attached,
+  cgroupExtent,
+  countSockets,
+  type Extent,
+  NOTHING,
+  targetExtent,
+  unite,
+} from "./extent.ts";
 import {
   type ForcedProcess,
   type ForcedProcesses,
@@ -81,17 +89,6 @@ function unitExtent({ unit, mainPid }: EnabledInstance): Extent {
     : cgroupExtent(cgroup.slice(0, end + 1 + unit.length));
 }
 
-function targetExtent({ kind, path, name, gone }: Target): Extent {
-  switch (kind) {
-    case "all":
-      return { pids: listProcesses(), cgroupIds: [], all: true };
-    case "comm":
-      return { ...NOTHING, pids: listProcesses().filter((pid) => readCommand(pid) === name) };
-    case "cgroup":
-      return path === undefined || gone ? NOTHING : cgroupExtent(path);
-  }
-}
-
 /** The listeners that systemd holds for a `.socket` unit. */
 async function readHeld(
   { user, running }: Pick<UnitStatus, "user" | "running">,
@@ -147,11 +144,12 @@ export async function readStatus(): Promise<Status> {
   const unitExtents = units.map(({ running }) => unite(running.map(unitExtent)));
   const ofUnits = new Set(unitExtents.flatMap(({ pids }) => pids));
   const groups = groupProcesses(found.processes.filter(({ pid }) => !ofUnits.has(pid)));
-  const { summaries, hidden } = countSockets([
-    ...unitExtents,
-    ...targets.map(targetExtent),
-    ...groups.map(({ pids }) => ({ ...NOTHING, pids })),
-  ], notes);
+  const targetExtents = targets.map(targetExtent);
+  const { summaries, hidden } = countSockets(
+    [...unitExtents, ...targetExtents, ...groups.map(({ pids }) => ({ ...NOTHING, pids }))],
+    new Attached(targetExtents),
+    notes,
+  );
   const sockets = summaries.values();
   const next = () => sockets.next().value!;
   const unitSockets: SocketSummary[] = [];

@@ -16,6 +16,7 @@ import {
   templateOf,
 } from "../systemd/mod.ts";
 import { groupProcesses, readBootTime, readForcedProcesses, readStart } from "./forced_process.ts";
+import { Attached, targetExtent } from "./extent.ts";
 import { listSockets, type SocketScope } from "./list_sockets.ts";
 import { SocketCounter, type SocketSummary, summarizeSockets } from "./socket_summary.ts";
 import {
@@ -192,6 +193,7 @@ function concernsTarget({ cgroup, pids }: Found, { kind, path, name }: Target): 
 /** The sockets of a subject: of a `.socket` unit, the listeners that systemd holds for it. */
 async function readSummary(
   { subject, user, scopes }: Found,
+  attached: Attached,
   notes: Set<string>,
 ): Promise<SocketSummary> {
   if (subject.kind === "unit" && subject.name.endsWith(".socket")) {
@@ -202,7 +204,9 @@ async function readSummary(
   for (const scope of scopes) {
     try {
       const { sockets, notes: more } = listSockets(scope);
-      for (const socket of sockets) counter.add(socket);
+      for (const socket of sockets) {
+        counter.add({ ...socket, reasons: attached.reasonsOf(socket) });
+      }
       for (const note of more) notes.add(note);
     } catch (error) {
       // What was asked for it is told all the same.
@@ -234,10 +238,11 @@ export async function readStatusOf(
   const { units, bpf } = asked;
   const found = await find(parseSubject(word), user, asked);
   const { subject, cgroup, pids } = found;
-  // It tells whether there is such a process at all.
-  const sockets = await readSummary(found, notes);
   const concerned = units.filter((unit) => concernsUnit(found, unit));
   const targets = asked.targets.filter((target) => concernsTarget(found, target));
+  const attached = new Attached(targets.map(targetExtent));
+  // It tells whether there is such a process at all.
+  const sockets = await readSummary(found, attached, notes);
   const started = readForcedProcesses(pids);
   const processes = groupProcesses(started.processes)
     .map(({ first: { parent: _, ...first }, pids }) => ({ ...first, pids }));
