@@ -118,12 +118,21 @@ function typesName(...names: readonly string[]): boolean | undefined {
   return names.every((name) => types.includes(`\0${name}\0`));
 }
 
+/** Which programs of the object are wanted. */
+export interface WantedPrograms {
+  readonly force: boolean;
+  readonly soften: boolean;
+}
+
+/** The line of a verifier's log that says what is wrong; empty where none does. */
+export function summarizeLog(log: string): string {
+  // Behind it come counts.
+  const counts = /^(processed|verification time|stack depth)\b/;
+  return log.trimEnd().split("\n").findLast((line) => !counts.test(line))?.trim() ?? "";
+}
+
 /** What a refusal to load means: by the error number, the verifier's log and what the kernel has. */
-function loadError(
-  errno: number,
-  log: string,
-  wanted: readonly (keyof typeof CAPABILITIES)[],
-): MptcpizeError {
+function loadError(errno: number, log: string, programs: WantedPrograms): MptcpizeError {
   const what = "load the BPF program";
   const named = typesName(FUNCTION);
   if (named === undefined) {
@@ -132,7 +141,7 @@ function loadError(
       { hint: `a kernel with CONFIG_DEBUG_INFO_BTF=y; ${OTHER_WAYS}` },
     );
   }
-  if (!named) {
+  if (!named && programs.force) {
     return new NotSupportedError(
       `Cannot ${what}: this kernel lets no program choose the protocol of a socket ` +
         `(no ${FUNCTION}: ${errnoName(errno)})`,
@@ -144,12 +153,11 @@ function loadError(
       hint: "a kernel with CONFIG_MPTCP=y and CONFIG_BPF_JIT=y",
     });
   }
-  if (errno === Errno.EPERM) return permissionError(what, wanted);
-  const lines = log.trimEnd().split("\n");
-  // The last line counts the instructions; the one before says what is wrong.
-  const summary =
-    lines.findLast((line) => !/^(processed|verification time|stack depth)\b/.test(line))
-      ?.trim() ?? "";
+  if (errno === Errno.EPERM) {
+    const last = programs.soften ? ["CAP_NET_ADMIN"] as const : [];
+    return permissionError(what, ["CAP_BPF", "CAP_PERFMON", ...last]);
+  }
+  const summary = summarizeLog(log);
   if (summary !== "") {
     return new VerifierError(
       `Cannot ${what}: the kernel's verifier refuses it: ${summary} (bpf: ${errnoName(errno)})`,
@@ -160,12 +168,6 @@ function loadError(
     `Cannot ${what}: ${errnoWords(errno)} (bpf: ${errnoName(errno)})`,
     { hint: OTHER_WAYS },
   );
-}
-
-/** Which programs of the object are wanted. */
-export interface WantedPrograms {
-  readonly force: boolean;
-  readonly soften: boolean;
 }
 
 /** The programs of the object, as their pins are named. */
@@ -197,16 +199,10 @@ export function loadObject(
     if (!programs.soften) object.leaveOut(PROGRAMS.soften);
     for (const [name, fd] of Object.entries(maps)) {
       const errno = object.reuseMap(MAPS[name as keyof typeof MAPS], fd);
-      if (errno !== 0) throw loadError(errno, "", ["CAP_BPF"]);
+      if (errno !== 0) throw loadError(errno, "", programs);
     }
     const { errno, log } = object.load();
-    if (errno !== 0) {
-      throw loadError(errno, log, [
-        "CAP_BPF",
-        "CAP_PERFMON",
-        ...programs.soften ? ["CAP_NET_ADMIN"] as const : [],
-      ]);
-    }
+    if (errno !== 0) throw loadError(errno, log, programs);
     return object;
   } catch (error) {
     object[Symbol.dispose]();
