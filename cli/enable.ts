@@ -135,6 +135,9 @@ function outcomeText(
     lines.push(sockets.length === 0 ? "  it has no TCP socket" : socketsTable(env, sockets));
   }
   const pending = unit.running.filter((name) => !restarted.some(({ unit }) => unit === name));
+  if (enables && !unit.done && unit.running.length === 0) {
+    lines.push("  in force from its next start: it does not run");
+  }
   if (pending.length > 0) {
     lines.push(
       wrap(
@@ -188,7 +191,7 @@ async function carryOut(env: Env, flags: ParsedFlags, plan: UnitPlan): Promise<b
     }
   }
   const warnings = plan.units.flatMap(({ unit, warnings }) =>
-    warnings.map((warning) => plan.units.length > 1 ? `${unit}: ${warning}` : warning)
+    warnings.map((warning) => `${unit}: ${warning}`)
   );
   if (plan.verb === "enable" && plan.mptcp.state === "no") {
     warnings.push(`${plan.mptcp.reason}: it stays TCP. ${plan.mptcp.needs}`);

@@ -159,6 +159,7 @@ class Applier {
     const { unit, first } = action;
     const listened = await readListening(this.#manager, unit);
     this.#restarts.push(action);
+    const begin = new Date();
     try {
       await this.#restartAt(action, this.#options.signal);
       const look = () => this.#checkSignal();
@@ -173,7 +174,7 @@ class Applier {
       const said = error instanceof Error
         ? error.message.replace(/^Cannot restart [^:]+: /, "")
         : "";
-      const log = await this.#manager.lastLog(first ?? unit, LOG_LINES);
+      const log = await this.#manager.lastLog(first ?? unit, LOG_LINES, begin);
       const lines = log.map((line) => `\n  ${line}`).join("");
       const how = this.#plan.verb === "enable" ? "with MPTCP" : "without MPTCP";
       throw new MptcpizeError(

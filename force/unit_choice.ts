@@ -153,6 +153,12 @@ function isObstacle(value: object): value is UnitObstacle {
   return "remedy" in value;
 }
 
+/** What BPF would do for a unit that the environment does not reach. */
+function bpfHint(bpf: Feature, unit: string): string | undefined {
+  if (bpf.state === "yes") return `\`mptcpize enable --method bpf ${unit}\``;
+  return bpf.state === "no" ? `bpf would do, but ${bpf.reason}: ${bpf.needs}` : undefined;
+}
+
 /** Joins remedies to one sentence. */
 function joinHints(...hints: readonly (string | undefined)[]): string {
   return hints.filter((hint) => hint !== undefined && hint !== "").join("; or ");
@@ -177,7 +183,7 @@ export function chooseUnitMethod(
     root === undefined ? tryBpf() : {
       state: "no",
       reason: `its commands are executed inside of ${root}, where mptcpize is not`,
-      needs: "RootDirectoryStartOnly=yes",
+      needs: "set RootDirectoryStartOnly=yes",
     };
   if (method === "bpf") {
     const can = bpf();
@@ -232,15 +238,14 @@ export function chooseUnitMethod(
   if (method !== "auto") {
     const obstacle = ways[wanted[0]!];
     if (isObstacle(obstacle)) {
-      const hint = bpf().state === "yes" ? `\`mptcpize enable --method bpf ${name}\`` : undefined;
-      return { refused: { ...obstacle, remedy: joinHints(obstacle.remedy, hint) } };
+      return { refused: { ...obstacle, remedy: joinHints(obstacle.remedy, bpfHint(bpf(), name)) } };
     }
   } else if (refused !== undefined || main === undefined) {
     const can = programs.length === 0 ? undefined : bpf();
     if (can?.state === "yes") return { method: "bpf", variables: [], warnings };
     const obstacle = refused ?? { state: "it starts no program", remedy: "" };
-    const needs = can?.state === "no" ? `method bpf would reach it: ${can.needs}` : undefined;
-    return { refused: { ...obstacle, remedy: joinHints(obstacle.remedy, needs) } };
+    const hint = can === undefined ? undefined : bpfHint(can, name);
+    return { refused: { ...obstacle, remedy: joinHints(obstacle.remedy, hint) } };
   }
   const variables = wanted.map((name) => ways[name])
     .filter((way): way is UnitVariable => !isObstacle(way));

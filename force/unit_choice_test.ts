@@ -197,7 +197,7 @@ Deno.test("chooseUnitMethod() refuses programs that the environment does not rea
   match(set(service({}, [STATIC_PROGRAM]), "preload").warnings.join(), /stays TCP.*statically/);
   for (const { remedy } of [refusal(service({}, [STATIC_PROGRAM]))]) {
     ok(!remedy.includes("--method preload"), remedy);
-    match(remedy, /method bpf would reach it: Linux 6.6/);
+    match(remedy, /bpf would do, but no BPF here: Linux 6.6/);
   }
 });
 
@@ -205,7 +205,7 @@ Deno.test("chooseUnitMethod() takes bpf where the environment does not reach, an
   const bpf = (): Feature => ({ state: "yes" });
   const hidden = { RootDirectory: "/srv/www" };
   const refused = refusal(service(hidden), "auto", { bpf });
-  match(refused.remedy, /method bpf would reach it: RootDirectoryStartOnly=yes/);
+  match(refused.remedy, /bpf would do, but its commands .*: set RootDirectoryStartOnly=yes/);
   match(refusal(service(hidden), "bpf", { bpf }).state, /executed inside of \/srv\/www/);
   const reachable = service({ ...hidden, RootDirectoryStartOnly: "yes" });
   for (const facts of [service({}, [STATIC_PROGRAM]), reachable]) {

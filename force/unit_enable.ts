@@ -258,9 +258,7 @@ function planSocket(world: UnitWorld, request: EnableRequest, facts: UnitFacts):
     method: "socket",
     settings: ["SocketProtocol=mptcp"],
     variables: [],
-    warnings: [
-      `${name.name} does not start where MPTCP is off: keep net.mptcp.enabled at 1`,
-    ],
+    warnings: ["it does not start where MPTCP is off: keep net.mptcp.enabled at 1"],
     expectations: [{ property: "SocketProtocol", has: MPTCP }],
   }, existing);
 }

@@ -277,14 +277,18 @@ export class UnitManager {
     if (answer.code !== 0) throw this.#failure(`start ${scope}`, answer);
   }
 
-  /** The last lines that a unit has logged, oldest first; none where the journal cannot be read. */
-  async lastLog(unit: string, lines: number): Promise<string[]> {
+  /**
+   * The last lines that a unit has logged since a moment, oldest first; none where the journal cannot be
+   * read.
+   */
+  async lastLog(unit: string, lines: number, since: Date): Promise<string[]> {
     const scope = this.scope === "user" ? ["--user-unit"] : ["--unit"];
     const { code, stdout } = await this.#start("journalctl", [
       "--no-pager",
       "--quiet",
       "--output=cat",
       `--lines=${lines}`,
+      `--since=@${Math.floor(since.getTime() / 1000)}`,
       ...scope,
       unit,
     ]);

@@ -56,8 +56,11 @@ Deno.test("UnitManager.listUnits() and lastLog() read one name or line each", as
       "getty@tty1.service loaded active running Getty on tty1\nx@a.service loaded failed failed X\n",
   });
   deepStrictEqual(await manager.listUnits("*@*"), ["getty@tty1.service", "x@a.service"]);
-  deepStrictEqual(await answering({ stdout: "a\n\nb\n" }).manager.lastLog("x", 2), ["a", "b"]);
-  deepStrictEqual(await answering({ code: 1 }).manager.lastLog("x", 2), []);
+  deepStrictEqual(await answering({ stdout: "a\n\nb\n" }).manager.lastLog("x", 2, new Date()), [
+    "a",
+    "b",
+  ]);
+  deepStrictEqual(await answering({ code: 1 }).manager.lastLog("x", 2, new Date()), []);
 });
 
 Deno.test("controlGroupOf() gives the group of a running unit, and undefined for one at rest", async () => {
