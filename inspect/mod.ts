@@ -40,13 +40,8 @@ export {
   type StreamSocket,
 } from "./process_sockets.ts";
 export { findRoute, type RouteQuestion } from "./route.ts";
-export {
-  type DiagScope,
-  type DiagSocket,
-  type DiagSockets,
-  type DiagSubflow,
-  readDiagSockets,
-} from "./sock_diag.ts";
+export type { DiagSocket, DiagSubflow } from "./diag_message.ts";
+export { type DiagScope, type DiagSockets, readDiagSockets } from "./sock_diag.ts";
 export { factsOfAnswers, type SocketAnswers } from "./socket_answers.ts";
 export { encodeSocketAddress, parseSocketAddress, type SocketAddress } from "./socket_address.ts";
 export {

@@ -1,11 +1,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { parseMessages } from "./netlink.ts";
-import {
-  type DiagSocket,
-  encodeDiagRequest,
-  parseDiagMessage,
-  readDiagSockets,
-} from "./sock_diag.ts";
+import { type DiagSocket, encodeDiagRequest, parseDiagMessage } from "./diag_message.ts";
+import { readDiagSockets } from "./sock_diag.ts";
 import { concat } from "./netlink.ts";
 import {
   forEachPrefix,
