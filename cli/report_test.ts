@@ -1,0 +1,69 @@
+import { match, ok, strictEqual } from "node:assert";
+import type { RunReport } from "../mod.ts";
+import { reportText } from "./report.ts";
+
+const NONE = { mptcp: 0, fallback: 0, tcp: 0 };
+const REPORT: RunReport = {
+  command: "curl",
+  seconds: 1.624,
+  end: { kind: "exited", status: 0 },
+  sockets: { made: 3, forced: 2, returned: 0, refusal: "ENOPROTOOPT" },
+  connections: { mptcp: 1, fallback: 1, tcp: 1 },
+  listeners: NONE,
+  subflows: 2,
+  paths: [{
+    local: "10.9.0.1",
+    remote: "10.9.1.1",
+    verdict: "mptcp",
+    flows: 2,
+    bytesSent: 1100,
+    bytesReceived: 12_000_000,
+  }],
+  fallbackReasons: [],
+  counters: {},
+  lost: 0,
+  notes: [],
+};
+
+Deno.test("reportText() puts a run into a few lines, and leaves out what says nothing", () => {
+  strictEqual(
+    reportText(REPORT),
+    `mptcpize: curl, 1.62 s, exit status 0
+  sockets      3 made, 2 forced, 1 refused MPTCP (ENOPROTOOPT)
+  connections  1 MPTCP, 1 fallback, 1 TCP, 2 subflows
+  paths        10.9.0.1 to 10.9.1.1  2 subflows  sent 1.1 kB, received 12.0 MB
+`,
+  );
+});
+
+Deno.test("reportText() keeps within 80 columns, whatever there is to say", () => {
+  const address = "2001:db8:1234:5678:9abc:def0:1234:5678";
+  const text = reportText({
+    ...REPORT,
+    seconds: 86_400,
+    end: { kind: "killed", signal: 15 },
+    sockets: undefined,
+    listeners: { mptcp: 2, fallback: 0, tcp: 1 },
+    paths: Array.from(
+      { length: 12 },
+      () => ({ ...REPORT.paths[0]!, local: address, remote: address }),
+    ),
+    fallbackReasons: [{
+      code: "answered-as-tcp",
+      words: "the peer, or something on the way, answered as plain TCP",
+      certainty: "likely",
+      evidence: ["MPCapableFallbackSYNACK 12"],
+    }],
+    counters: { MPCapableSYNTX: 400, MPCapableSYNACKRX: 3, MPCapableACKRX: 2 },
+    lost: 3,
+    notes: ["Some of its processes may not be looked into: what they left open is missing"],
+  });
+  for (const line of text.split("\n")) ok(line.length <= 80, line);
+  match(text, /^mptcpize: curl, 86400 s, signal 15$/m);
+  match(text, /^ {2}sockets +not counted$/m);
+  match(text, /listeners: 2 MPTCP, 1 TCP/);
+  match(text, /and 4 paths more: `--report=FILE` has all/);
+  match(text, /^ {2}fell back +likely: the peer/m);
+  match(text, /400 asked for MPTCP, 3 answered with it, 2 accepted/);
+  match(text, /3 sockets: closed faster/);
+});
