@@ -5,7 +5,7 @@
  */
 
 import { deepStrictEqual, match, strictEqual } from "node:assert";
-import { installCheckout } from "../attach/installation.ts";
+import { installCheckout, isInstalled } from "../attach/installation.ts";
 import {
   BPF,
   leftovers,
@@ -44,7 +44,7 @@ if (boot === "1") {
     name: "attach --persist sets up a service and a slice, for after a reboot",
     ...BPF,
     async fn() {
-      installCheckout();
+      if (!isInstalled()) installCheckout();
       for (const [name, text] of Object.entries(FILES)) {
         Deno.writeTextFileSync(`/etc/systemd/system/${name}`, text);
       }
