@@ -224,7 +224,7 @@ Deno.test("subjectText() tells what forces a unit, and why sockets fell back", (
     `\
 nginx.service
   cgroup    /no-mount/nginx.service
-  enabled   nginx.service by preload, since 2026-01-02, by version 0.1.0
+  enabled   nginx.service by preload, since 2026-01-02
             /etc/systemd/system/nginx.service.d/90-mptcpize.conf
   runs      nginx.service (7) since 2026-01-02, forced
   forced    curl (4711) and 1 more by preload, since 2026-01-02
@@ -235,6 +235,20 @@ nginx.service
     hint: \`mptcpize probe HOST\`
 `,
   );
+});
+
+Deno.test("subjectText() tells what was asked for and is not in force, and no other way", () => {
+  const pending = { ...ENABLED, running: [{ ...ENABLED.running[0]!, pending: true }] };
+  const obstacle = { ...ANSWERED, words: "it is statically linked" };
+  const text = subjectText(PLAIN, {
+    ...SUBJECT,
+    ...{ forced: false, units: [pending], processes: [{ ...STARTED, obstacle }] },
+  });
+  match(
+    text,
+    /restart pending: [^]*not forced yet\n {2}asked {5}curl .*\n +not reached: it is stat/,
+  );
+  strictEqual(text.includes("forced    no"), false);
 });
 
 Deno.test("subjectText() says that a process is not forced, and what would", () => {

@@ -34,7 +34,7 @@ function field(screen: Screen, label: string, ...lines: readonly string[]): stri
 }
 
 function unitFields(screen: Screen, unit: AskedUnit): string[] {
-  const { method, since, file, running, version } = unit;
+  const { method, since, file, running } = unit;
   const begun = running.map(({ unit, mainPid, since, pending }) => {
     const process = mainPid === 0 ? "" : ` (${mainPid})`;
     const state = pending === undefined ? "" : pending ? ", not forced yet" : ", forced";
@@ -44,7 +44,7 @@ function unitFields(screen: Screen, unit: AskedUnit): string[] {
     field(
       screen,
       "enabled",
-      `${unit.unit} by ${method}, since ${sinceText(since)}, by version ${version}`,
+      `${unit.unit} by ${method}, since ${sinceText(since)}`,
       file,
       ...unitNotes(unit),
     ),
@@ -77,6 +77,8 @@ function notForcedHint({ kind, name, forced }: SubjectStatus): string {
 export function subjectText(screen: Screen, subject: SubjectStatus): string {
   const { name, kind, command, since, units, targets, processes, sockets, notes } = subject;
   const paint = painter(screen.color);
+  // What was asked for and is not in force says so itself.
+  const asked = units.length + targets.length + subject.waiting.length + processes.length > 0;
   const title = printable(kind === "process" ? `${command || "?"} (${name})` : name);
   const cgroup = subject.cgroup && printable(cgroupName(subject.cgroup) ?? subject.cgroup);
   const fields = [
@@ -84,7 +86,9 @@ export function subjectText(screen: Screen, subject: SubjectStatus): string {
     ...(cgroup === undefined || kind === "cgroup" || cgroup === "/"
       ? []
       : [field(screen, "cgroup", cgroup)]),
-    ...(subject.forced ? [] : [field(screen, "forced", notForcedHint(subject))]),
+    ...(subject.forced || asked && subject.forced === false
+      ? []
+      : [field(screen, "forced", notForcedHint(subject))]),
     ...units.flatMap((unit) => unitFields(screen, unit)),
     ...targets.map((target) =>
       field(
@@ -98,7 +102,7 @@ export function subjectText(screen: Screen, subject: SubjectStatus): string {
     ...processes.map((process) =>
       field(
         screen,
-        "forced",
+        process.obstacle === undefined ? "forced" : "asked",
         kind === "process"
           ? `by ${process.method}`
           : `${processName(process)} by ${process.method}, since ${sinceText(process.since)}`,
