@@ -18,7 +18,7 @@ const LADDER = [
   "tests/bpf",
   "tests/apps",
 ];
-const NOT_UNIT = [...LADDER, "tests/attach", "tests/lab", "tests/reboot"];
+const NOT_UNIT = [...LADDER, "tests/attach", "tests/lab", "tests/reboot", "tests/status"];
 
 /** What a test opens it closes; but for the C library, which is opened before. */
 const SANITIZE = ["--sanitize-ops", "--sanitize-resources", "--preload=tests/open_libc.ts"];
