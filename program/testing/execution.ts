@@ -13,8 +13,24 @@ export interface Execution {
   readonly output: string;
 }
 
-/** Has env(1) execute a command by execvp(3), with nothing but PATH in the environment. */
+/**
+ * Has env(1) execute a command by execvp(3), with nothing but PATH in the environment.
+ *
+ * A file that was just written is busy for as long as a child of a test beside this one, between its fork and
+ * its exec, holds a copy of the descriptor that wrote it: then it is tried again.
+ */
 export function execvp(
+  words: readonly string[],
+  options: { path?: string | undefined; cwd?: string; uid?: number | undefined },
+): Execution {
+  for (let tries = 1;; tries++) {
+    const execution = execvpOnce(words, options);
+    if (execution.error !== "Text file busy" || tries === 200) return execution;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+  }
+}
+
+function execvpOnce(
   words: readonly string[],
   options: { path?: string | undefined; cwd?: string; uid?: number | undefined },
 ): Execution {
