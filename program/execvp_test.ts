@@ -8,6 +8,7 @@ import { isRoot, skipUnless } from "../tests/skip.ts";
 import { findCommand } from "./read.ts";
 import { parseScriptLine } from "./script.ts";
 import {
+  copyProgram,
   type Execution,
   execvp,
   findInChild,
@@ -30,9 +31,9 @@ const KINDS: Readonly<Record<string, (at: string, root: string) => void>> = {
   script: (at) => writeFile(at, ECHO_PATH),
   text: (at) => writeFile(at, 'echo "$0"\n'),
   empty: (at) => writeFile(at, ""),
-  elf: (at) => Deno.copyFileSync("/usr/bin/readlink", at),
+  elf: (at) => copyProgram("/usr/bin/readlink", at),
   "unreadable elf": (at) => {
-    Deno.copyFileSync("/usr/bin/readlink", at);
+    copyProgram("/usr/bin/readlink", at);
     Deno.chmodSync(at, 0o711);
   },
   "owner's script": (at) => writeFile(at, ECHO_PATH, 0o700),
@@ -172,7 +173,7 @@ Deno.test("parseScriptLine() reads what execve(2) reads, for random lines", () =
   const random = new Random(seed);
   using directory = temporaryDirectory();
   const root = directory.path;
-  Deno.copyFileSync("/usr/bin/echo", `${root}/echo`);
+  copyProgram("/usr/bin/echo", `${root}/echo`);
   const outcomes = { executed: 0, shell: 0, missing: 0 };
   for (let round = 0; round < Number(Deno.env.get("MPTCPIZE_LINES") ?? 300); round++) {
     const content = randomScript(`${root}/echo`, random);
@@ -207,7 +208,7 @@ Deno.test("parseScriptLine() reads what execve(2) reads, for random lines", () =
 Deno.test("findCommand() follows as many interpreters as the kernel does", async () => {
   using directory = temporaryDirectory();
   const root = directory.path;
-  Deno.copyFileSync("/usr/bin/echo", `${root}/s0`);
+  copyProgram("/usr/bin/echo", `${root}/s0`);
   for (let depth = 1; depth <= 8; depth++) {
     writeFile(`${root}/s${depth}`, `#!${root}/s${depth - 1}\n`);
   }

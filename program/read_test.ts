@@ -12,7 +12,13 @@ import { commandExists, isRoot, skipUnless, skipUnlessAll } from "../tests/skip.
 import { imageOf } from "./program.ts";
 import { findCommand, readProgram } from "./read.ts";
 import { buildElf, inlineGoRecord } from "./testing/elf_builder.ts";
-import { findInChild, runTool, temporaryDirectory, writeFile } from "./testing/execution.ts";
+import {
+  copyProgram,
+  findInChild,
+  runTool,
+  temporaryDirectory,
+  writeFile,
+} from "./testing/execution.ts";
 
 const NOBODY = 65534;
 const X86 = { class: 64, endian: "little" } as const;
@@ -282,7 +288,7 @@ Deno.test({
   async fn() {
     using directory = temporaryDirectory();
     const { path } = directory;
-    Deno.copyFileSync("/bin/true", `${path}/hidden`);
+    copyProgram("/bin/true", `${path}/hidden`);
     Deno.chmodSync(`${path}/hidden`, 0o4111);
     writeFile(`${path}/closed`, "#!/bin/sh\n", 0o600);
     const cases = ["hidden", "closed"].map((name) => ({ command: `${path}/${name}` }));
@@ -318,7 +324,7 @@ function startsSecure(path: string, uid: number): boolean {
 function heedsSetId(): boolean {
   if (!isRoot()) return false;
   using directory = temporaryDirectory();
-  Deno.copyFileSync("/bin/true", `${directory.path}/true`);
+  copyProgram("/bin/true", `${directory.path}/true`);
   Deno.chmodSync(`${directory.path}/true`, 0o4755);
   try {
     return startsSecure(`${directory.path}/true`, NOBODY);
@@ -372,7 +378,7 @@ for (const [name, change, expected, secure] of SECURE_CASES) {
     fn() {
       using directory = temporaryDirectory();
       const path = `${directory.path}/true`;
-      Deno.copyFileSync("/bin/true", path);
+      copyProgram("/bin/true", path);
       change(path);
       const { setUid, setGid, fileCapabilities, ownerUid } = readProgram(path);
       deepEqual([setUid, setGid, fileCapabilities], expected);

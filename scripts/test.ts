@@ -6,6 +6,7 @@
 
 import { exists, isProduct, listFiles, ROOT } from "./files.ts";
 import { findMissing } from "./lab.ts";
+import { RECIPE } from "./lab/recipe.ts";
 import { renderTotals, runSuites, type Suite } from "./suites.ts";
 
 /** Folders of tests that start real programs or need more than a checkout. */
@@ -18,7 +19,8 @@ const LADDER = [
   "tests/bpf",
   "tests/apps",
 ];
-const NOT_UNIT = [...LADDER, "tests/attach", "tests/lab", "tests/reboot", "tests/status"];
+/** Those and the suites of the kernel lab. */
+const NOT_UNIT = [...new Set([...LADDER, "tests/lab", ...RECIPE.alone, ...RECIPE.reboot])];
 
 /** What a test opens it closes; but for the C library, which is opened before. */
 const SANITIZE = ["--sanitize-ops", "--sanitize-resources", "--preload=tests/open_libc.ts"];
@@ -109,7 +111,7 @@ function lab(): Suite {
     name: "tests/lab",
     command: ["deno", "run", "-qA", "scripts/lab.ts", "--kernel", "6.12"],
     stream: true,
-    limitMinutes: 45,
+    limitMinutes: 60,
     ...missing.length === 0 ? {} : { lacks },
   };
 }

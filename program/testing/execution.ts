@@ -16,8 +16,7 @@ export interface Execution {
 /**
  * Has env(1) execute a command by execvp(3), with nothing but PATH in the environment.
  *
- * A file that was just written is busy for as long as a child of a test beside this one, between its fork and
- * its exec, holds a copy of the descriptor that wrote it: then it is tried again.
+ * A script that was just written may be busy, as {@linkcode copyProgram} tells: then it is tried again.
  */
 export function execvp(
   words: readonly string[],
@@ -81,4 +80,12 @@ export function writeFile(path: string, content: string | Uint8Array, mode = 0o7
 export function runTool(command: string, ...args: string[]): void {
   const { success, stderr } = new Deno.Command(command, { args }).outputSync();
   if (!success) throw new Error(`${command} failed: ${new TextDecoder().decode(stderr)}`);
+}
+
+/**
+ * Copies a program by a process of its own: what this one writes is busy while a child of another test holds
+ * the descriptor, between its fork and its exec.
+ */
+export function copyProgram(from: string, to: string): void {
+  runTool("cp", from, to);
 }
