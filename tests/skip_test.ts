@@ -65,6 +65,8 @@ Deno.test("isExpected() is true for a named feature and for all", () => {
   assert.equal(isExpected("root", "gcc,root"), true);
   assert.equal(isExpected("root", "gcc"), false);
   assert.equal(isExpected("root", undefined), false);
+  assert.equal(isExpected("update_socket_protocol", "all"), false);
+  assert.equal(isExpected("update_socket_protocol", "root,update_socket_protocol"), true);
 });
 
 Deno.test("commandExists() finds what PATH offers and nothing else", () => {
