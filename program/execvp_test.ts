@@ -181,7 +181,7 @@ Deno.test("parseScriptLine() reads what execve(2) reads, for random lines", () =
     writeFile(script, content);
     const real = execvp([script], {});
     const line = parseScriptLine(new TextEncoder().encode(content).subarray(0, 256))?.line;
-    const context = `${JSON.stringify(content)}, seed ${seed}`;
+    const context = `${JSON.stringify(content)} gave ${JSON.stringify(real)}, seed ${seed}`;
     if (line === undefined) {
       outcomes.shell++;
       deepEqual(real, { error: undefined, output: "" }, context);

@@ -13,23 +13,8 @@ export interface Execution {
   readonly output: string;
 }
 
-/**
- * Has env(1) execute a command by execvp(3), with nothing but PATH in the environment.
- *
- * A script that was just written may be busy, as {@linkcode copyProgram} tells: then it is tried again.
- */
+/** Has env(1) execute a command by execvp(3), with nothing but PATH in the environment. */
 export function execvp(
-  words: readonly string[],
-  options: { path?: string | undefined; cwd?: string; uid?: number | undefined },
-): Execution {
-  for (let tries = 1;; tries++) {
-    const execution = execvpOnce(words, options);
-    if (execution.error !== "Text file busy" || tries === 200) return execution;
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-  }
-}
-
-function execvpOnce(
   words: readonly string[],
   options: { path?: string | undefined; cwd?: string; uid?: number | undefined },
 ): Execution {
@@ -69,11 +54,17 @@ export function temporaryDirectory(): { readonly path: string } & Disposable {
   return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
 }
 
-/** Writes a file with a mode, whatever the umask is. */
+const encoder = new TextEncoder();
+
+/** Writes a file with a mode, as {@linkcode copyProgram} does. */
 export function writeFile(path: string, content: string | Uint8Array, mode = 0o755): void {
-  if (typeof content === "string") Deno.writeTextFileSync(path, content);
-  else Deno.writeFileSync(path, content);
-  Deno.chmodSync(path, mode);
+  const source = Deno.makeTempFileSync({ prefix: "mptcpize-program-" });
+  try {
+    Deno.writeFileSync(source, typeof content === "string" ? encoder.encode(content) : content);
+    copyProgram(source, path, mode);
+  } finally {
+    Deno.removeSync(source);
+  }
 }
 
 /** Runs a tool that a test needs. */
@@ -83,9 +74,9 @@ export function runTool(command: string, ...args: string[]): void {
 }
 
 /**
- * Copies a program by a process of its own: what this one writes is busy while a child of another test holds
- * the descriptor, between its fork and its exec.
+ * Copies a program, with a mode whatever the umask is, by a process of its own: what this one writes is busy
+ * (ETXTBSY) while a child of another test holds the descriptor, between its fork and its exec.
  */
-export function copyProgram(from: string, to: string): void {
-  runTool("cp", from, to);
+export function copyProgram(from: string, to: string, mode = 0o755): void {
+  runTool("install", "-m", mode.toString(8), from, to);
 }
