@@ -1,7 +1,7 @@
 /**
  * The kernel lab: runs the suites on other kernels, with a real systemd, in emulated machines.
  *
- * `deno task lab [--kernel NAME]… [FILTER]` runs them; FILTER is part of a path of kernels.json,
+ * `deno task lab [--kernel NAME]… [FILTER]` runs them; FILTER is part of the path of a file of tests,
  * or else of the names of tests. `deno task lab --shell [--kernel NAME]` gives a shell in it, `--kernels` prints
  * where the kernels lie, and `--keep` writes what the kernels answered to tests/lab/results/.
  *

@@ -32,16 +32,24 @@ Deno.test("jobsOf() gives tests that change the machine a guest of their own", (
   const jobs = jobsOf("6.12");
   const shared = jobs.filter(({ machine }) => machine.parallel);
   deepStrictEqual(shared.map(({ machine }) => machine.paths.includes("tests/preload/")), [true]);
-  const [bpf] = jobsOf("6.12", "tests/bpf");
-  deepStrictEqual(bpf, { kernel: "6.12", machine: { name: "bpf", paths: ["tests/bpf/"] } });
   strictEqual(jobs.some(({ machine }) => machine.name === "bpf"), true);
 });
 
+Deno.test("jobsOf() boots only the guests whose files the filter names", () => {
+  deepStrictEqual(jobsOf("6.12", "bpf/soften"), [{
+    kernel: "6.12",
+    machine: { name: "bpf", paths: ["tests/bpf/soften_test.ts"] },
+  }]);
+  const [reboot] = jobsOf("6.12", "tests/reboot/");
+  strictEqual(reboot?.machine.reboots, true);
+});
+
 Deno.test("jobsOf() takes what is no part of a path as a part of names, but not over a reboot", () => {
-  const jobs = jobsOf("7.2", "curl");
-  deepStrictEqual(new Set(jobs.map(({ filter }) => filter)), new Set(["curl"]));
-  strictEqual(jobs.some(({ machine }) => machine.reboots), false);
-  strictEqual(suiteOf(jobs[0]!, 1).command.includes("--filter=curl"), true);
+  const [job, ...others] = jobsOf("7.2", "1,000 targets");
+  deepStrictEqual([job?.filter, job?.machine.name, others], ["1,000 targets", "bpf", []]);
+  strictEqual(suiteOf(job!, 1).command.includes("--filter=1,000 targets"), true);
+  strictEqual(jobsOf("7.2", "reboot").some(({ machine }) => machine.reboots), true);
+  deepStrictEqual(jobsOf("7.2", "such a name there is not"), []);
 });
 
 Deno.test("orderModules() puts each module after what it needs when its file is compressed", () => {

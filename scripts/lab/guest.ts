@@ -4,6 +4,7 @@
  * @module
  */
 
+import { listFiles, ROOT } from "../files.ts";
 import { runSuites, type Suite } from "../suites.ts";
 import { RECIPE } from "./recipe.ts";
 
@@ -44,11 +45,16 @@ const RESULTS = "/lab/results";
 const COMMON = ["-qA", "--no-check", "--preload=tests/open_libc.ts"];
 const SANITIZE = ["--sanitize-ops", "--sanitize-resources"];
 
+/** The files of tests of a guest. */
+function filesOf({ paths }: Machine): string[] {
+  return listFiles(/_test\.ts$/).filter((file) => paths.some((path) => file.startsWith(path)));
+}
+
 /**
  * The jobs for a kernel: tests that leave the machine alone share one, and those that change it have one for
  * each path. A filter for names leaves out those that reboot.
  *
- * @param filter part of a path of kernels.json, or else of the names of tests
+ * @param filter part of a test file's path, or else of the names of tests
  */
 export function jobsOf(kernel: string, filter = ""): Job[] {
   const { tests, alone, reboot } = RECIPE;
@@ -60,12 +66,19 @@ export function jobsOf(kernel: string, filter = ""): Job[] {
     { name: "side_by_side", paths: tests, parallel: true },
     { name: "reboot", paths: reboot, reboots: true },
   ];
-  const byPath = machines.flatMap((machine) => {
-    const paths = machine.paths.filter((path) => path.includes(filter));
-    return paths.length === 0 ? [] : [{ kernel, machine: { ...machine, paths } }];
-  });
-  if (filter === "" || byPath.length > 0) return byPath;
-  return machines.filter(({ reboots }) => !reboots).map((machine) => ({ kernel, filter, machine }));
+  if (filter === "") return machines.map((machine) => ({ kernel, machine }));
+  const choose = (among: readonly Machine[], isMeant: (file: string) => boolean) =>
+    among.flatMap((machine) => {
+      const paths = filesOf(machine).filter(isMeant);
+      return paths.length === 0 ? [] : [{ kernel, machine: { ...machine, paths } }];
+    });
+  const byPath = choose(machines, (file) => file.includes(filter));
+  if (byPath.length > 0) return byPath;
+  const byName = choose(
+    machines.filter(({ reboots }) => !reboots),
+    (file) => Deno.readTextFileSync(new URL(file, ROOT)).includes(filter),
+  );
+  return byName.map((job) => ({ ...job, filter }));
 }
 
 /** What a job runs after its first or its second boot. */
