@@ -102,12 +102,22 @@ function judge({ kernel, machine }: Job, result: Result | undefined, results: st
   return totals;
 }
 
+/** Aborted by a signal that ends this process: no machine outlives it, and no folder. */
+function stopOnSignals(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => controller.abort());
+  }
+  return controller.signal;
+}
+
 /** Does the jobs for a kernel, as many at a time as there are processors. */
 async function runJobs(
   files: BootFiles,
   root: string,
   jobs: readonly Job[],
   folder: string,
+  stop: AbortSignal,
 ): Promise<Totals> {
   const queue = [...jobs];
   const all: Totals[] = [];
@@ -116,12 +126,12 @@ async function runJobs(
     for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
   };
   const work = async () => {
-    for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+    for (let job = queue.shift(); job && !stop.aborted; job = queue.shift()) {
       const results = `${folder}/${job.machine.name}`;
       // What several print at once nobody can read.
       let held = "";
       const tell = jobs.length === 1 ? write : (text: string) => void (held += text);
-      const result = await runJob(files, root, job, results, tell);
+      const result = await runJob(files, root, job, results, tell, stop);
       write(held);
       all.push(judge(job, result, results));
     }
@@ -160,11 +170,13 @@ if (import.meta.main) {
       Deno.exitCode = await openShell(files, root, { kernel: name, machine });
     } else {
       const jobs = jobsOf(name, filter);
+      const stop = stopOnSignals();
       console.log(`\n══ Linux ${name}: ${jobs.map(({ machine }) => machine.name).join(", ")}`);
       const started = performance.now();
       const results = `${labFolder()}/results/${name}`;
       await Deno.remove(results, { recursive: true }).catch(() => {});
-      const totals = await runJobs(files, root, jobs, results);
+      const totals = await runJobs(files, root, jobs, results, stop);
+      if (stop.aborted) Deno.exit(1);
       if (keep) await keepAnswers(name, results);
       const seconds = ((performance.now() - started) / 1000).toFixed(0);
       console.log(`Linux ${name}: ${renderTotals(totals)} (${seconds} s); ${results}`);

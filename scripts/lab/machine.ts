@@ -68,12 +68,13 @@ async function bootOnce(
   folder: string,
   results: string,
   tell: (text: string) => void,
+  stop: AbortSignal,
 ): Promise<Result | undefined> {
   const child = new Deno.Command(program, {
     args,
     stdin: "null",
     stdout: "piped",
-    signal: AbortSignal.timeout(LIMIT_MINUTES * 60_000),
+    signal: AbortSignal.any([stop, AbortSignal.timeout(LIMIT_MINUTES * 60_000)]),
   }).spawn();
   let output = "";
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
@@ -109,6 +110,7 @@ function joined(first: Result, second: Result): Result {
  * @param results where the results go: result.json, junit.xml, logs; those of a second boot into `reboot`
  * below
  * @param tell gets what is printed, as it comes
+ * @param stop turns the machine off when it is aborted
  * @returns undefined when the guest ended without a result
  */
 export function runJob(
@@ -117,6 +119,7 @@ export function runJob(
   job: Job,
   results: string,
   tell: (text: string) => void,
+  stop: AbortSignal,
 ): Promise<Result | undefined> {
   return inFolder(async (folder) => {
     await prepare(files, folder, job);
@@ -127,7 +130,7 @@ export function runJob(
       const serial = ["-serial", `file:${own}/console.txt`, "-serial", "stdio"];
       const append = `lab.boot=${number}`;
       const words = command(files, system, folder, append, serial, keeps);
-      return await bootOnce(words, folder, own, tell);
+      return await bootOnce(words, folder, own, tell, stop);
     };
     if (!job.machine.reboots) return await boot(root, false, 1);
     const own = `${folder}/root.img`;
