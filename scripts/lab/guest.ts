@@ -1,5 +1,5 @@
 /**
- * Runs the suites inside the lab, and leaves what came out in /lab/results.
+ * Runs the suites inside the lab, and leaves what came out in /srv/results.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface Machine {
   readonly reboots?: boolean;
 }
 
-/** What the host asks for, in /lab/job.json. */
+/** What the host asks for, in /srv/job.json. */
 export interface Job {
   /** The kernel, by its name in kernels.json. */
   readonly kernel: string;
@@ -30,7 +30,7 @@ export interface Job {
   readonly machine: Machine;
 }
 
-/** What the host is told, in /lab/results/result.json. */
+/** What the host is told, in /srv/results/result.json. */
 export interface Result {
   /** As uname(2) says it. */
   readonly release: string;
@@ -40,7 +40,7 @@ export interface Result {
   readonly skipped: readonly string[];
 }
 
-const RESULTS = "/lab/results";
+const RESULTS = "/srv/results";
 
 const COMMON = ["-qA", "--no-check", "--preload=tests/open_libc.ts"];
 const SANITIZE = ["--sanitize-ops", "--sanitize-resources"];
@@ -104,7 +104,7 @@ export function suiteOf({ kernel, filter, machine }: Job, boot: 1 | 2): Suite {
 }
 
 if (import.meta.main) {
-  const job: Job = JSON.parse(Deno.readTextFileSync("/lab/job.json"));
+  const job: Job = JSON.parse(Deno.readTextFileSync("/srv/job.json"));
   const notes = `${RESULTS}/skipped.tsv`;
   Deno.writeTextFileSync(notes, "");
   const boot = /\blab\.boot=2\b/.test(Deno.readTextFileSync("/proc/cmdline")) ? 2 : 1;

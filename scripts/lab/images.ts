@@ -12,6 +12,9 @@ import { cached, exists, type Kernel, RECIPE, remove, run } from "./recipe.ts";
 /** What the first root loads before it mounts; those that a kernel has built in are left out. */
 const BOOT_MODULES = ["crc32c_generic", "crc32c_cryptoapi", "virtio_pci", "virtio_blk", "ext4"];
 
+/** Where a guest has the disk of the checkout; a folder that every system has. */
+const GUEST = "/srv";
+
 /** One kernel, ready to boot. */
 export interface BootFiles {
   /** The kernel's image. */
@@ -75,7 +78,6 @@ export async function rootDisk(): Promise<string> {
     Deno.writeTextFileSync(`${tree}/etc/machine-id`, `${"6d707463".repeat(4)}\n`);
     Deno.writeTextFileSync(`${tree}/etc/hostname`, "lab\n");
     Deno.writeTextFileSync(`${tree}/etc/hosts`, "127.0.0.1 localhost lab\n::1 localhost\n");
-    Deno.mkdirSync(`${tree}/lab`);
     Deno.mkdirSync(`${tree}/usr/lib/modules`, { recursive: true });
     for (const name of ["var/cache/apt", "var/lib/apt/lists"]) {
       await Deno.remove(`${tree}/${name}`, { recursive: true });
@@ -153,6 +155,23 @@ export async function bootFiles(name: string, kernel: Kernel): Promise<BootFiles
   };
 }
 
+/**
+ * Has Deno keep what it makes of the checkout, here where that is fast: JavaScript of all of it, and what its
+ * engine makes of the command line. It counts only for the place that the files have in the guest, so this
+ * happens in mounts of its own where they lie there.
+ */
+async function warmUp(tree: string, scripts: readonly string[]): Promise<void> {
+  const shell = `mount --bind "$1" ${GUEST}
+cd ${GUEST}/checkout
+shift
+${GUEST}/bin/deno cache -q --no-check "$@"
+${GUEST}/bin/deno run -qA --no-check cli/mptcpize.ts run --dry-run true`;
+  await run(
+    ["unshare", "--mount", "--propagation=private", "sh", "-ec", shell, "sh", tree, ...scripts],
+    { env: { DENO_DIR: `${GUEST}/deno` } },
+  );
+}
+
 /** Makes a disk of this checkout as it lies there, with this Deno and what the guest is to do. */
 export async function makeCheckoutDisk(job: unknown, image: string): Promise<void> {
   const tree = `${image}.tree`;
@@ -160,6 +179,7 @@ export async function makeCheckoutDisk(job: unknown, image: string): Promise<voi
     cwd: ROOT.pathname,
   });
   const folders = new Set<string>();
+  const scripts: string[] = [];
   for (const file of listed.split("\0")) {
     const from = new URL(file, ROOT);
     if (file === "" || !(await exists(from))) continue;
@@ -168,10 +188,13 @@ export async function makeCheckoutDisk(job: unknown, image: string): Promise<voi
     if (!folders.has(folder)) Deno.mkdirSync(folder, { recursive: true });
     folders.add(folder);
     await Deno.copyFile(from, to);
+    // The bundler has dependencies of its own, and no part in the lab.
+    if (/\.ts$/.test(file) && !file.startsWith("scripts/bundle/")) scripts.push(file);
   }
   Deno.mkdirSync(`${tree}/bin`);
   Deno.mkdirSync(`${tree}/results`);
   await Deno.copyFile(Deno.execPath(), `${tree}/bin/deno`);
+  await warmUp(tree, scripts);
   Deno.writeTextFileSync(`${tree}/job.json`, JSON.stringify(job));
   await makeDisk(tree, image, "512M");
   await Deno.remove(tree, { recursive: true });
