@@ -231,16 +231,26 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "explain",
-    operands: "[--] COMMAND [ARG…]",
-    summary: "Tell which methods reach a command, and why",
+    operands: "[--] COMMAND [ARG…] | UNIT",
+    summary: "Tell which methods reach a command or a unit, and why",
     description: [
-      "Reads the file of COMMAND and starts nothing.",
-      "Exit status: 0 if a method reaches it, 1 if none does or there is no such command.",
+      "Reads the file of COMMAND and starts nothing. Of UNIT, all that `mptcpize enable` would find: the " +
+      "programs that it starts, what stands in the way, and the drop-in that would be written. A word that ends " +
+      "in .service, .socket or another suffix of systemd's is a unit, and what --unit names; all else is a " +
+      "command.",
+      "Exit status: 0 if a method reaches it, 1 if none does or there is no such command or unit.",
     ],
-    flags: [...FORCE_FLAGS, JSON_OUTPUT, HELP],
+    flags: [
+      ...FORCE_FLAGS,
+      { name: "unit", short: "u", value: "UNIT", help: "explain a unit, such as nginx" },
+      { name: "user", help: "a unit of this user's own manager" },
+      JSON_OUTPUT,
+      HELP,
+    ],
     takesCommand: true,
     examples: [
       ["mptcpize explain curl", "what the file is, and what would be set"],
+      ["mptcpize explain nginx.service", "a unit: what `enable` would find and write"],
       ["mptcpize explain --json busybox", "the same for a program to read"],
     ],
   },

@@ -26,7 +26,7 @@ import type { ParsedFlags } from "./flags.ts";
 import { painter, table, wrap } from "./render.ts";
 
 /** The folders of installations whose library a unit may load, the best first. */
-function installations(env: Env, user: boolean): string[] {
+export function installations(env: Env, user: boolean): string[] {
   const home = getVariable(env.environment, "HOME");
   const own = ownFolder();
   const folders = [
@@ -75,25 +75,39 @@ function actionRow(action: UnitAction): string[] {
   }
 }
 
+/** What is planned for a unit: how, what is kept, and the drop-in. */
+export function plannedText(env: Env, verb: UnitPlan["verb"], planned: PlannedUnit): string {
+  const { unit, method, file, text, done, variables } = planned;
+  const head = painter(env.color)("bold", unit);
+  if (done) {
+    return verb === "enable"
+      ? `${head}: is enabled already, by ${METHOD_WORDS[method]}`
+      : `${head}: is not enabled`;
+  }
+  if (text === undefined) return `${head}: ${file} would be removed`;
+  const kept = variables.filter(({ before }) => before !== undefined)
+    .map(({ name, before }) => `\n  keeps ${name}=${before}`).join("");
+  const body = text.trimEnd().split("\n").map((line) => `    ${line}`).join("\n");
+  return `${head}: by ${METHOD_WORDS[method]}${kept}\n  ${file}\n${body}`;
+}
+
 function planText(env: Env, plan: UnitPlan): string {
-  const paint = painter(env.color);
-  const blocks = plan.units.map(({ unit, method, file, text, done, variables }) => {
-    const head = paint("bold", unit);
-    if (done) {
-      return plan.verb === "enable"
-        ? `${head}: is enabled already, by ${METHOD_WORDS[method]}`
-        : `${head}: is not enabled`;
-    }
-    if (text === undefined) return `${head}: ${file} would be removed`;
-    const kept = variables.filter(({ before }) => before !== undefined)
-      .map(({ name, before }) => `\n  keeps ${name}=${before}`).join("");
-    const body = text.trimEnd().split("\n").map((line) => `    ${line}`).join("\n");
-    return `${head}: by ${METHOD_WORDS[method]}${kept}\n  ${file}\n${body}`;
-  });
+  const blocks = plan.units.map((unit) => plannedText(env, plan.verb, unit));
   const rows = plan.actions.map(actionRow);
   const width = env.columns === undefined ? 80 : Math.min(env.columns, 100);
   if (rows.length > 0) blocks.push(`would, in this order\n${table(rows, 2, width)}`);
   return blocks.join("\n\n") + "\n";
+}
+
+/** What is to be known before units are enabled, one sentence for each. */
+export function planWarnings(plan: UnitPlan): string[] {
+  const warnings = plan.units.flatMap(({ unit, warnings }) =>
+    warnings.map((warning) => `${unit}: ${warning}`)
+  );
+  if (plan.verb === "enable" && plan.mptcp.state === "no") {
+    warnings.push(`${plan.mptcp.reason}: it stays TCP. ${plan.mptcp.needs}`);
+  }
+  return warnings;
 }
 
 function socketsTable(env: Env, sockets: RestartedUnit["sockets"]): string {
@@ -190,12 +204,7 @@ async function carryOut(env: Env, flags: ParsedFlags, plan: UnitPlan): Promise<b
       env.out(outcomeText(env, plan, unit, own));
     }
   }
-  const warnings = plan.units.flatMap(({ unit, warnings }) =>
-    warnings.map((warning) => `${unit}: ${warning}`)
-  );
-  if (plan.verb === "enable" && plan.mptcp.state === "no") {
-    warnings.push(`${plan.mptcp.reason}: it stays TCP. ${plan.mptcp.needs}`);
-  }
+  const warnings = planWarnings(plan);
   if (!proven) {
     warnings.push("a listener is TCP still: `mptcpize sockets --all --listen` tells why");
   }

@@ -47,6 +47,7 @@ export {
 } from "./unit_list.ts";
 export { type DisableRequest, planDisable } from "./unit_disable.ts";
 export { type EnableRequest, planEnable } from "./unit_enable.ts";
+export { explainUnit, type UnitExplanation, type UnitReach } from "./unit_explain.ts";
 export {
   openUnitWorld,
   type PlannedUnit,
@@ -55,6 +56,7 @@ export {
   type UnitPlan,
   type UnitWorld,
 } from "./unit_plan.ts";
+export { type UnitProgram } from "./unit_programs.ts";
 export { checkMayChange } from "./unit_read.ts";
 export { readUnitSockets } from "./unit_restart.ts";
 export { type UnitSocket } from "./unit_sockets.ts";

@@ -16,7 +16,8 @@ import {
   unsettingSetting,
 } from "../systemd/mod.ts";
 import { rootOfCommands } from "./attach_units.ts";
-import { chooseMethod, type Reach, waysToReach } from "./choose.ts";
+import { type Choice, chooseMethod, type Reach, waysToReach } from "./choose.ts";
+import type { UnitProgram } from "./unit_programs.ts";
 import type { UnitFacts } from "./unit_read.ts";
 
 /** A way to force a unit. */
@@ -149,7 +150,8 @@ function inUnit(program: Program, facts: UnitFacts): Program {
     : program;
 }
 
-function isObstacle(value: object): value is UnitObstacle {
+/** Whether a way is barred. */
+export function isObstacle(value: object): value is UnitObstacle {
   return "remedy" in value;
 }
 
@@ -164,6 +166,42 @@ function joinHints(...hints: readonly (string | undefined)[]): string {
   return hints.filter((hint) => hint !== undefined && hint !== "").join("; or ");
 }
 
+/** What the choice for one program of a unit is; undefined where the file could not be read. */
+export function chooseForProgram(
+  { image }: UnitProgram,
+  facts: UnitFacts,
+  { hasLibrary, machine }: UnitChoiceFacts,
+): Choice | undefined {
+  const { uid, gid } = facts;
+  if (image === undefined) return undefined;
+  return chooseMethod({ program: inUnit(image, facts), uid, gid, hasLibrary, machine });
+}
+
+/** Both variables as a drop-in would set them, or what stands in the way of each. */
+export function waysOf(
+  facts: UnitFacts,
+  { library, hasLibrary, machine, dropIn, isInRoot }: UnitChoiceFacts,
+): Readonly<Record<UnitVariable["name"], UnitVariable | UnitObstacle>> {
+  const first = facts.programs[0]?.image?.elf?.machine ?? machine;
+  const place = library(hasLibrary(first) ? first : machine);
+  return {
+    LD_PRELOAD: typeof place !== "string"
+      ? place
+      : libraryObstacle(facts, place, isInRoot) ?? planVariable(facts, dropIn, "LD_PRELOAD", place),
+    GODEBUG: planVariable(facts, dropIn, "GODEBUG", ""),
+  };
+}
+
+/** Whether a service can be forced by BPF: the kernel's answer, where its commands find mptcpize. */
+export function bpfFor({ properties }: UnitFacts, { bpf }: UnitChoiceFacts): Feature {
+  const root = rootOfCommands((name) => properties.text(name));
+  return root === undefined ? bpf() : {
+    state: "no",
+    reason: `its commands are executed inside of ${root}, where mptcpize is not`,
+    needs: "set RootDirectoryStartOnly=yes",
+  };
+}
+
 /**
  * Chooses how a service is forced.
  *
@@ -175,16 +213,10 @@ function joinHints(...hints: readonly (string | undefined)[]): string {
 export function chooseUnitMethod(
   facts: UnitFacts,
   method: UnitMethod | "auto",
-  { library, hasLibrary, machine, bpf: tryBpf, dropIn, isInRoot }: UnitChoiceFacts,
+  world: UnitChoiceFacts,
 ): UnitChoice | UnitRefusal {
-  const { name: { name }, programs, uid, gid } = facts;
-  const root = rootOfCommands((name) => facts.properties.text(name));
-  const bpf = (): Feature =>
-    root === undefined ? tryBpf() : {
-      state: "no",
-      reason: `its commands are executed inside of ${root}, where mptcpize is not`,
-      needs: "set RootDirectoryStartOnly=yes",
-    };
+  const { name: { name }, programs } = facts;
+  const bpf = () => bpfFor(facts, world);
   if (method === "bpf") {
     const can = bpf();
     if (can.state === "yes") return { method, variables: [], warnings: [] };
@@ -193,30 +225,23 @@ export function chooseUnitMethod(
       : { state: `BPF cannot be tried here (${can.cause})`, remedy: "" };
     return { refused };
   }
-  const first = programs[0]?.image?.elf?.machine ?? machine;
-  const place = library(hasLibrary(first) ? first : machine);
-  const path = typeof place === "string" ? place : undefined;
-  const ways = {
-    LD_PRELOAD: path === undefined
-      ? place as UnitObstacle
-      : libraryObstacle(facts, path, isInRoot) ?? planVariable(facts, dropIn, "LD_PRELOAD", path),
-    GODEBUG: planVariable(facts, dropIn, "GODEBUG", ""),
-  };
+  const ways = waysOf(facts, world);
   const wanted = method === "auto"
     ? ["LD_PRELOAD", "GODEBUG"] as const
     : [method === "preload" ? "LD_PRELOAD" as const : "GODEBUG" as const];
   const warnings: string[] = [];
   let main: UnitMethod | undefined = method === "auto" ? undefined : method;
   let refused: UnitObstacle | undefined;
-  for (const { path, image, fault } of programs) {
-    if (image === undefined) {
+  for (const program of programs) {
+    const { path, image, fault } = program;
+    const choice = chooseForProgram(program, facts, world);
+    if (image === undefined || choice === undefined) {
       refused ??= {
         state: `its program ${path} cannot be read: ${fault}`,
         remedy: "`--method preload` takes it to be dynamic, `--method godebug` to be Go",
       };
       continue;
     }
-    const choice = chooseMethod({ program: inUnit(image, facts), uid, gid, hasLibrary, machine });
     const reaches = (way: "preload" | "godebug"): Reach | undefined =>
       choice.reaches.find((reach) => reach.method === way);
     if (method === "auto") {

@@ -7,44 +7,20 @@
 import { ConflictError, MptcpizeError, NotSupportedError } from "../errors.ts";
 import { findInstalledLibrary, isLibraryMachine } from "../preload/mod.ts";
 import {
-  type DropInFile,
-  dropInPath,
+  type DropIn,
   environmentSetting,
   findDropIns,
-  hasLeftovers,
-  LATE_DROP_IN_NAME,
   parseDropIn,
   parseUnitName,
-  renderDropIn,
 } from "../systemd/mod.ts";
-import manifest from "../deno.json" with { type: "json" };
 import { attachAtStart } from "./attach_units.ts";
 import { findInstalled } from "./installed.ts";
-import { makesNewEnvironment, programNotes } from "./notes.ts";
-import {
-  chooseUnitMethod,
-  type UnitMethod,
-  type UnitObstacle,
-  type UnitVariable,
-} from "./unit_choice.ts";
+import { makesNewEnvironment } from "./notes.ts";
+import { chooseUnitMethod, type UnitChoiceFacts, type UnitObstacle } from "./unit_choice.ts";
+import { planDropIn } from "./unit_drop_in.ts";
 import { readInstance } from "./unit_list.ts";
-import {
-  assemble,
-  holds,
-  ownDropIn,
-  type Planned,
-  type UnitAction,
-  type UnitExpectation,
-  type UnitPlan,
-  type UnitWorld,
-} from "./unit_plan.ts";
-import {
-  askableName,
-  otherListeners,
-  readUnit,
-  tcpListeners,
-  type UnitFacts,
-} from "./unit_read.ts";
+import { assemble, ownDropIn, type Planned, type UnitPlan, type UnitWorld } from "./unit_plan.ts";
+import { otherListeners, readUnit, tcpListeners, type UnitFacts } from "./unit_read.ts";
 
 /** What the user asks for. */
 export interface EnableRequest {
@@ -64,92 +40,6 @@ export interface EnableRequest {
   readonly installations: readonly string[];
 }
 
-/** Whether a drop-in behind the usual name of ours sets what ours sets: then ours goes behind it. */
-function needsLateName(facts: UnitFacts, settings: readonly string[]): boolean {
-  const names = new Set(settings.map((setting) => setting.split("=")[0]!));
-  return facts.properties.words("DropInPaths").some((path) => {
-    const name = path.slice(path.lastIndexOf("/") + 1);
-    if (name <= "90-mptcpize.conf" || name === LATE_DROP_IN_NAME) return false;
-    try {
-      return Deno.readTextFileSync(path).split("\n")
-        .some((line) => names.has(/^\s*(\w+)\s*=/.exec(line)?.[1] ?? ""));
-    } catch {
-      return false;
-    }
-  });
-}
-
-/** The drop-in of a unit, with what must be true of it afterwards. */
-function planDropIn(
-  world: UnitWorld,
-  request: EnableRequest,
-  facts: UnitFacts,
-  chosen: {
-    readonly method: UnitMethod;
-    readonly settings: readonly string[];
-    readonly variables: readonly UnitVariable[];
-    readonly warnings: readonly string[];
-    readonly expectations: readonly Omit<UnitExpectation, "unit">[];
-  },
-  existing: DropInFile | undefined,
-): Planned {
-  const { name } = facts;
-  const { method, settings, variables } = chosen;
-  const text = renderDropIn({
-    version: manifest.version,
-    unit: name.name,
-    method,
-    undo: `mptcpize disable ${request.user ? "--user " : ""}${name.name}`,
-    section: name.type === "socket" ? "Socket" : "Service",
-    settings,
-    before: variables.flatMap(({ name, before }) =>
-      before === undefined ? [] : [`${name}=${before}`]
-    ),
-  });
-  const late = existing?.path.endsWith(LATE_DROP_IN_NAME) || needsLateName(facts, settings);
-  const runtime = request.runtime ?? false;
-  const file = dropInPath(world.folders, name.name, { runtime, late });
-  const there = findDropIns(world.folders, name.name);
-  const same = there.find(({ path }) => path === file);
-  const before = same === undefined ? undefined : Deno.readTextFileSync(file);
-  const unit = askableName(name);
-  const expectations = [
-    { unit, property: "DropInPaths", has: file },
-    ...chosen.expectations.map((expectation) => ({ unit, ...expectation })),
-  ];
-  // One that lies elsewhere, such as in /run, would count beside it.
-  const others = there.filter(({ path }) => path !== file);
-  const done = before === text && others.length === 0 && !hasLeftovers(world.folders, name.name) &&
-    expectations.every((expectation) => holds(facts.properties, expectation)) &&
-    !facts.properties.isYes("NeedDaemonReload");
-  const actions: UnitAction[] = [
-    ...others.map(({ path }): UnitAction => ({
-      kind: "remove",
-      path,
-      before: Deno.readTextFileSync(path),
-    })),
-    { kind: "write", path: file, text, ...(before === undefined ? {} : { before }) },
-  ];
-  const notes = facts.programs.flatMap(({ image }) =>
-    image === undefined || makesNewEnvironment(image) !== undefined ? [] : programNotes(image)
-  );
-  return {
-    unit: {
-      unit: name.name,
-      method,
-      file,
-      text,
-      variables,
-      done,
-      running: facts.running,
-      warnings: chosen.warnings,
-      notes: [...new Set(notes)],
-    },
-    actions: done ? [] : actions,
-    expectations: done ? [] : expectations,
-  };
-}
-
 /** The refusal of a unit as an error. */
 function refusalError(unit: string, { state, remedy }: UnitObstacle): MptcpizeError {
   return new NotSupportedError(
@@ -158,14 +48,17 @@ function refusalError(unit: string, { state, remedy }: UnitObstacle): MptcpizeEr
   );
 }
 
-function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts): Planned {
-  const { name } = facts;
-  const existing = ownDropIn(findDropIns(world.folders, name.name), "enable");
-  const choice = chooseUnitMethod(facts, request.method ?? "auto", {
+/** What decides for a service on this machine, besides itself. */
+export function choiceFactsOf(
+  world: UnitWorld,
+  installations: readonly string[],
+  dropIn: DropIn | undefined,
+): UnitChoiceFacts {
+  return {
     library: (machine) => {
       try {
         if (!isLibraryMachine(machine)) throw new Error(`there is no library for ${machine}`);
-        return findInstalledLibrary(machine, request.installations, world.uid);
+        return findInstalledLibrary(machine, installations, world.uid);
       } catch (error) {
         const hint = error instanceof MptcpizeError ? error.hint : undefined;
         return {
@@ -179,7 +72,7 @@ function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts)
     hasLibrary: isLibraryMachine,
     machine: Deno.build.arch,
     bpf: world.bpf,
-    dropIn: existing?.dropIn,
+    dropIn,
     isInRoot: (root, path) => {
       try {
         return Deno.statSync(root + path).isFile;
@@ -187,7 +80,17 @@ function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts)
         return false;
       }
     },
-  });
+  };
+}
+
+function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts): Planned {
+  const { name } = facts;
+  const existing = ownDropIn(findDropIns(world.folders, name.name), "enable");
+  const choice = chooseUnitMethod(
+    facts,
+    request.method ?? "auto",
+    choiceFactsOf(world, request.installations, existing?.dropIn),
+  );
   if ("refused" in choice) throw refusalError(name.name, choice.refused);
   const { method, variables } = choice;
   if (method === "bpf") {
