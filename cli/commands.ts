@@ -16,6 +16,8 @@ export interface FlagSpec {
   readonly optional?: boolean;
   /** The values that it takes, where they are few. */
   readonly choices?: readonly string[];
+  /** The types of systemd's units that it names, for completions. */
+  readonly units?: string;
   readonly help: string;
 }
 
@@ -31,8 +33,13 @@ export interface CommandSpec {
   readonly flags: readonly FlagSpec[];
   /** Whether the first operand is a command of the system, for completions. */
   readonly takesCommand?: boolean;
+  /** The types of systemd's units that its operands may name, for completions. */
+  readonly units?: string;
   readonly examples: readonly (readonly [words: string, meaning: string])[];
 }
+
+/** What `enable` reaches, and what has processes. */
+const [ENABLED_UNITS, RUNNING_UNITS] = ["service,socket", "service,slice,scope"] as const;
 
 const HELP: FlagSpec = { name: "help", short: "h", help: "show this help" };
 const JSON_OUTPUT: FlagSpec = { name: "json", help: "print one JSON document" };
@@ -130,6 +137,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "enable",
     operands: "UNIT…",
+    units: ENABLED_UNITS,
     summary: "Force services onto MPTCP at their starts; not `systemctl enable`",
     description: [
       "Starts nothing at boot: what UNIT starts, whenever systemd is asked to start it, is forced onto MPTCP, by a " +
@@ -166,6 +174,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "disable",
     operands: "UNIT…",
+    units: ENABLED_UNITS,
     summary: "End `mptcpize enable`; not `systemctl disable`",
     description: [
       "Removes the drop-in that `mptcpize enable` wrote, and nothing else. What runs keeps its MPTCP until it is " +
@@ -183,6 +192,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "attach",
     operands: "[TARGET…]",
+    units: RUNNING_UNITS,
     summary: "Have the kernel force all that runs in a cgroup",
     description: [
       "From now on each TCP socket that a program in a target asks for is an MPTCP socket, whatever the " +
@@ -216,6 +226,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "detach",
     operands: "[TARGET…]",
+    units: RUNNING_UNITS,
     summary: "End what `mptcpize attach` has begun",
     description: [
       "Takes the words of attach. New sockets are TCP again; those that are there stay what they are. What " +
@@ -242,7 +253,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     flags: [
       ...FORCE_FLAGS,
-      { name: "unit", short: "u", value: "UNIT", help: "explain a unit, such as nginx" },
+      {
+        name: "unit",
+        short: "u",
+        value: "UNIT",
+        units: ENABLED_UNITS,
+        help: "explain a unit, such as nginx",
+      },
       { name: "user", help: "a unit of this user's own manager" },
       JSON_OUTPUT,
       HELP,
@@ -257,6 +274,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "status",
     operands: "[PID|UNIT|CGROUP…]",
+    units: RUNNING_UNITS,
     summary: "Show what is forced, by which method, and whether it works",
     description: [
       "Joins what was asked for (units that are enabled, targets of the BPF program, processes that were " +
@@ -296,6 +314,7 @@ export const COMMANDS: readonly CommandSpec[] = [
         name: "unit",
         short: "u",
         value: "UNIT",
+        units: RUNNING_UNITS,
         help: "those of a systemd unit that runs, such as nginx or system.slice",
       },
       { name: "user", help: "with --unit: a unit of this user's own manager" },
