@@ -158,6 +158,10 @@ export const COMMANDS: readonly CommandSpec[] = [
         help: "restart what runs, check its sockets, and put all back if it does not come up",
       },
       { name: "with-sockets", help: "enable the sockets that start UNIT too" },
+      {
+        name: "install",
+        help: "where mptcpize is not installed, do that first, as `mptcpize install` does",
+      },
       { name: "user", help: "services of the user who calls" },
       { name: "runtime", help: "until the next boot only" },
       DRY_RUN,
@@ -168,6 +172,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["mptcpize enable --now nginx", "a server, restarted and checked"],
       ["mptcpize enable --dry-run nginx", "what would be written"],
       ["mptcpize enable --with-sockets cockpit", "a service and its socket"],
+      ["mptcpize enable --install --now nginx", "from a checkout, in one step"],
       ["mptcpize enable --user syncthing", "a service of your own"],
     ],
   },

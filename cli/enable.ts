@@ -18,11 +18,14 @@ import {
   type PlannedUnit,
   type RestartedUnit,
   type UnitAction,
+  type UnitManager,
   type UnitPlan,
   UsageError,
 } from "../mod.ts";
+import { behindInstall, type FirstInstall, planFirstInstall } from "./enable_install.ts";
 import type { Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
+import { installText } from "./install.ts";
 import { painter, table, wrap } from "./render.ts";
 
 /** The folders of installations whose library a unit may load, the best first. */
@@ -171,37 +174,54 @@ function isProven(plan: UnitPlan, restarted: readonly RestartedUnit[]): boolean 
   return listeners.every(({ verdict }) => verdict === "mptcp");
 }
 
-async function carryOut(env: Env, flags: ParsedFlags, plan: UnitPlan): Promise<boolean> {
-  const user = plan.scope === "user";
-  const dryRun = flags.has("dry-run");
-  let restarted: readonly RestartedUnit[] = [];
-  if (!dryRun) {
-    const interrupt = new AbortController();
-    const abort = () => interrupt.abort();
-    // So that ^C undoes what was done, where it would end us half-way.
-    env.onSignal("SIGINT", abort);
-    env.onSignal("SIGTERM", abort);
-    try {
-      ({ restarted } = await applyUnitPlan(plan, openUnitWorld(user ? "user" : "system").manager, {
-        signal: interrupt.signal,
-        progress: (text) => env.columns === undefined ? undefined : env.err(`${text} …\n`),
-      }));
-    } finally {
-      env.offSignal("SIGINT", abort);
-      env.offSignal("SIGTERM", abort);
-    }
+/** Applies a plan so that ^C undoes what was done, where it would end us half-way. */
+async function applyUndoing(env: Env, plan: UnitPlan, manager: UnitManager) {
+  const interrupt = new AbortController();
+  const abort = () => interrupt.abort();
+  env.onSignal("SIGINT", abort);
+  env.onSignal("SIGTERM", abort);
+  try {
+    return await applyUnitPlan(plan, manager, {
+      signal: interrupt.signal,
+      progress: (text) => env.columns === undefined ? undefined : env.err(`${text} …\n`),
+    });
+  } finally {
+    env.offSignal("SIGINT", abort);
+    env.offSignal("SIGTERM", abort);
   }
+}
+
+/** Carries a plan out, or prints it; gives whether all listeners of what was restarted are as they are to be. */
+export async function carryOut(
+  env: Env,
+  flags: ParsedFlags,
+  plan: UnitPlan,
+  manager: UnitManager,
+  first?: FirstInstall,
+): Promise<boolean> {
+  const dryRun = flags.has("dry-run");
+  const { installed, result: { restarted } } = dryRun
+    ? { installed: await first?.make(true), result: { restarted: [] } }
+    : await behindInstall(env, first, () => applyUndoing(env, plan, manager));
   const proven = isProven(plan, restarted);
   if (flags.has("json")) {
     const { verb, scope, units, actions } = plan;
+    const install = installed && {
+      ...first?.places,
+      written: installed.files.map(({ path }) => path),
+    };
     env.out(
-      JSON.stringify({ verb, scope, units, actions, restarted, done: !dryRun }, null, 2) + "\n",
+      JSON.stringify({ verb, scope, install, units, actions, restarted, done: !dryRun }, null, 2) +
+        "\n",
     );
-  } else if (dryRun) env.out(planText(env, plan));
-  else {
-    for (const unit of plan.units) {
-      const own = restarted.filter(({ unit: name }) => unit.running.includes(name));
-      env.out(outcomeText(env, plan, unit, own));
+  } else {
+    if (installed !== undefined) env.out(`${installText(installed, !dryRun)}${dryRun ? "\n" : ""}`);
+    if (dryRun) env.out(planText(env, plan));
+    else {
+      for (const unit of plan.units) {
+        const own = restarted.filter(({ unit: name }) => unit.running.includes(name));
+        env.out(outcomeText(env, plan, unit, own));
+      }
     }
   }
   const warnings = planWarnings(plan);
@@ -231,6 +251,8 @@ export async function enable(
   checkOperands("enable", units);
   const user = flags.has("user");
   if (!flags.has("dry-run")) checkMayChange(user, "enable");
+  const folders = installations(env, user);
+  const first = planFirstInstall(env, flags, folders);
   const request: EnableRequest = {
     units,
     user,
@@ -238,10 +260,16 @@ export async function enable(
     runtime: flags.has("runtime"),
     now: flags.has("now"),
     withSockets: flags.has("with-sockets"),
-    installations: installations(env, user),
+    installations: folders,
+    ...(first === undefined ? {} : {
+      toInstall: {
+        folder: first.places.folder,
+        command: `${first.places.prefix}/bin/mptcpize`,
+      },
+    }),
   };
   const world = openUnitWorld(user ? "user" : "system");
-  return await carryOut(env, flags, await planEnable(request, world));
+  return await carryOut(env, flags, await planEnable(request, world), world.manager, first);
 }
 
 /**
@@ -259,5 +287,5 @@ export async function disable(
   if (!flags.has("dry-run")) checkMayChange(user, "disable");
   const world = openUnitWorld(user ? "user" : "system");
   const plan = await planDisable({ units, user, now: flags.has("now") }, world);
-  return await carryOut(env, flags, plan);
+  return await carryOut(env, flags, plan, world.manager);
 }

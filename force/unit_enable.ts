@@ -38,6 +38,28 @@ export interface EnableRequest {
   readonly withSockets?: boolean;
   /** The folders of installations, the best first. */
   readonly installations: readonly string[];
+  /** An installation that is made before the plan is carried out; it counts as if it were there. */
+  readonly toInstall?: ComingInstallation;
+}
+
+/** An installation that is not there yet. */
+export interface ComingInstallation {
+  /** Its folder, of which the library is loaded. */
+  readonly folder: string;
+  /** Its program. */
+  readonly command: string;
+}
+
+/** Whether units find the library of one of some installations. */
+export function hasInstallation(installations: readonly string[], user: boolean): boolean {
+  try {
+    if (!isLibraryMachine(Deno.build.arch)) return false;
+    findInstalledLibrary(Deno.build.arch, installations, user ? Deno.uid() ?? 0 : 0);
+    return true;
+  } catch (error) {
+    if (error instanceof NotSupportedError) return false;
+    throw error;
+  }
 }
 
 /** The refusal of a unit as an error. */
@@ -51,11 +73,12 @@ function refusalError(unit: string, { state, remedy }: UnitObstacle): MptcpizeEr
 /** What decides for a service on this machine, besides itself. */
 export function choiceFactsOf(
   world: UnitWorld,
-  installations: readonly string[],
+  { installations, toInstall }: Pick<EnableRequest, "installations" | "toInstall">,
   dropIn: DropIn | undefined,
 ): UnitChoiceFacts {
   return {
     library: (machine) => {
+      if (toInstall !== undefined) return `${toInstall.folder}/lib/${machine}/libmptcpize.so`;
       try {
         if (!isLibraryMachine(machine)) throw new Error(`there is no library for ${machine}`);
         return findInstalledLibrary(machine, installations, world.uid);
@@ -65,7 +88,7 @@ export function choiceFactsOf(
           state: `mptcpize is not installed, and units load its library at each start (${
             error instanceof Error ? error.message.replace(/^.*?: /, "") : error
           })`,
-          remedy: hint ?? "",
+          remedy: hint === undefined ? "" : `${hint}, or \`mptcpize enable --install\` for both`,
         };
       }
     },
@@ -89,12 +112,12 @@ function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts)
   const choice = chooseUnitMethod(
     facts,
     request.method ?? "auto",
-    choiceFactsOf(world, request.installations, existing?.dropIn),
+    choiceFactsOf(world, request, existing?.dropIn),
   );
   if ("refused" in choice) throw refusalError(name.name, choice.refused);
   const { method, variables } = choice;
   if (method === "bpf") {
-    const command = findInstalled();
+    const command = request.toInstall?.command ?? findInstalled();
     return planDropIn(world, request, facts, {
       ...choice,
       settings: [attachAtStart(command, false)],

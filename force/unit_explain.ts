@@ -125,7 +125,7 @@ export async function explainUnit(
   );
   const own = files.find(({ unit }) => unit === name.name)?.dropIn;
   const reaches: UnitReach[] = name.type === "service"
-    ? serviceReaches(facts, choiceFactsOf(world, request.installations, own))
+    ? serviceReaches(facts, choiceFactsOf(world, request, own))
     : [{
       method: "socket",
       ...(refused === undefined

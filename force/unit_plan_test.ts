@@ -1,8 +1,8 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
 import { ConflictError, MptcpizeError, NotFoundError, NotSupportedError } from "../errors.ts";
 import { inScene, recordedCommand } from "../tests/systemd/fake.ts";
+import { listUnitsUsing } from "./dependents.ts";
 import { applyUnitPlan } from "./unit_apply.ts";
-import { listUnitsUsing } from "./unit_list.ts";
 import { planDisable } from "./unit_disable.ts";
 import { planEnable } from "./unit_enable.ts";
 
@@ -198,7 +198,7 @@ Deno.test("listUnitsUsing() names the units that would miss a file", () =>
     await applyUnitPlan(await planEnable(request(["lab-several"]), world), world.manager);
     const { installations: [folder] } = request([]);
     const library = `${folder}/lib/${Deno.build.arch}/libmptcpize.so`;
-    const using = (...paths: string[]) => listUnitsUsing(paths, [world.folders]);
+    const using = (...paths: string[]) => listUnitsUsing(paths, world.folders);
     deepStrictEqual(using("/usr/local/bin/mptcpize", library), ["lab-several.service"]);
     deepStrictEqual(using("/usr/local/bin/mptcpize", `${folder}/lib`), []);
   }));

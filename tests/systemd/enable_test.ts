@@ -6,32 +6,23 @@
 
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
 import { listEnabledUnits, type MptcpizeError } from "../../mod.ts";
-import { skipUnless } from "../skip.ts";
-import { installCheckout, LIBRARY } from "../attach/installation.ts";
+import { LIBRARY } from "../attach/installation.ts";
 import { OTHER_LIBRARY, SCENE, UNITS } from "./units.ts";
 import {
   disable,
   enable,
-  installUnits,
+  LAB,
   listeners,
   mptcpize,
   mptcpizeWords,
   must,
+  prepareMachine,
   run,
   snapshot,
   until,
 } from "./world.ts";
 
-const inLab = Deno.env.has("MPTCPIZE_LAB");
-const LAB = skipUnless("the kernel lab", inLab, "`deno task lab`");
-
-const stack = new AsyncDisposableStack();
-Deno.test.beforeAll(async () => {
-  if (!inLab) return;
-  stack.use(installCheckout());
-  stack.use(await installUnits());
-});
-Deno.test.afterAll(() => stack.disposeAsync());
+prepareMachine(LAB);
 
 /** The environment of a unit's main process. */
 async function environment(unit: string): Promise<string[]> {
