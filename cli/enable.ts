@@ -158,7 +158,9 @@ function outcomeText(
   if (pending.length > 0) {
     lines.push(
       wrap(
-        `${enables ? "in force" : "back to TCP"} after \`systemctl restart ${pending.join(" ")}\``,
+        `${enables ? "in force" : "back to TCP"} after \`systemctl ${
+          plan.scope === "user" ? "--user " : ""
+        }restart ${pending.join(" ")}\``,
         2,
       ),
     );

@@ -39,7 +39,8 @@ export {
   type RestartedUnit,
   type UnitOutcome,
 } from "./unit_apply.ts";
-export { UNIT_METHODS, type UnitMethod, type UnitVariable } from "./unit_choice.ts";
+export { UNIT_METHODS, type UnitMethod } from "./unit_choice.ts";
+export { type UnitVariable } from "./unit_environment.ts";
 export { type EnabledInstance, type EnabledUnit, listEnabledUnits } from "./unit_list.ts";
 export { type DisableRequest, planDisable } from "./unit_disable.ts";
 export {

@@ -224,3 +224,16 @@ Deno.test("chooseUnitMethod() needs an installation for the library alone", () =
     GODEBUG: "multipathtcp=1",
   });
 });
+
+Deno.test("chooseUnitMethod() warns of what confines the programs", () => {
+  const warnings = (properties: Record<string, string>, library = LIBRARY) =>
+    set(service(properties), "auto", { library: () => library }).warnings.join("\n");
+  const confined = { AppArmorProfile: "-web" };
+  strictEqual(warnings(confined), "");
+  match(warnings(confined, "/opt/x/libmptcpize.so"), /AppArmor profile web may keep \/opt\/x\//);
+  match(warnings({ SELinuxContext: "a:b:c" }), /SELinuxContext=a:b:c.*sockets --unit x\.service/);
+  match(warnings({ PAMName: "login" }), /PAM may set/);
+  // GODEBUG alone needs no library.
+  const go = set(service({ SELinuxContext: "a:b:c" }, [GO_PROGRAM]), "godebug");
+  deepStrictEqual(go.warnings, []);
+});

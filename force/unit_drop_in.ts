@@ -14,7 +14,8 @@ import {
 } from "../systemd/mod.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { makesNewEnvironment, programNotes } from "./notes.ts";
-import type { UnitMethod, UnitVariable } from "./unit_choice.ts";
+import type { UnitMethod } from "./unit_choice.ts";
+import type { UnitVariable } from "./unit_environment.ts";
 import type { EnableRequest } from "./unit_enable.ts";
 import {
   holds,

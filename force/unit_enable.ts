@@ -16,8 +16,9 @@ import {
 import { attachAtStart } from "./attach_units.ts";
 import { findInstalled } from "./installed.ts";
 import { makesNewEnvironment } from "./notes.ts";
-import { chooseUnitMethod, type UnitChoiceFacts, type UnitObstacle } from "./unit_choice.ts";
+import { chooseUnitMethod, type UnitChoiceFacts } from "./unit_choice.ts";
 import { planDropIn } from "./unit_drop_in.ts";
+import type { UnitObstacle } from "./unit_environment.ts";
 import { readInstance } from "./unit_list.ts";
 import { assemble, ownDropIn, type Planned, type UnitPlan, type UnitWorld } from "./unit_plan.ts";
 import { otherListeners, readUnit, tcpListeners, type UnitFacts } from "./unit_read.ts";
@@ -151,7 +152,7 @@ function planSocket(world: UnitWorld, request: EnableRequest, facts: UnitFacts):
   }
   if (tcpListeners(properties).length === 0) {
     throw new NotSupportedError(cannot("it has no TCP listener"), {
-      hint: `\`systemctl cat ${name.name}\` shows what it listens on`,
+      hint: `\`${world.manager.command} cat ${name.name}\` shows what it listens on`,
     });
   }
   const [other] = otherListeners(properties);
@@ -205,16 +206,17 @@ function socketsOf(
     !request.units.some((word) => parseUnitName(word).name === unit)
   );
   if (wanted.length === 0) return { units: [] };
+  const enable = `mptcpize enable${request.user ? " --user" : ""}`;
   if ((request.method ?? "auto") !== "auto") {
     return {
       units: [],
-      warning: `${state}, and stay TCP: \`mptcpize enable ${wanted.join(" ")}\``,
+      warning: `${state}, and stay TCP: \`${enable} ${wanted.join(" ")}\``,
     };
   }
   throw new ConflictError(
     `Cannot enable MPTCP for ${name}: ${state}, out of its own reach`,
     {
-      hint: `\`mptcpize enable --with-sockets ${name}\` does both, \`mptcpize enable ${
+      hint: `\`${enable} --with-sockets ${name}\` does both, \`${enable} ${
         wanted.join(" ")
       }\` the listeners alone`,
     },

@@ -6,16 +6,9 @@
 
 import { MptcpizeError } from "../errors.ts";
 import { findDropIns, templateOf } from "../systemd/mod.ts";
-import {
-  bpfFor,
-  chooseForProgram,
-  isObstacle,
-  type UnitChoiceFacts,
-  type UnitMethod,
-  type UnitObstacle,
-  waysOf,
-} from "./unit_choice.ts";
+import { bpfFor, chooseForProgram, type UnitChoiceFacts, type UnitMethod } from "./unit_choice.ts";
 import { choiceFactsOf, type EnableRequest, planEnable } from "./unit_enable.ts";
+import { isObstacle, type UnitObstacle, waysOf } from "./unit_environment.ts";
 import type { UnitPlan, UnitWorld } from "./unit_plan.ts";
 import type { UnitProgram } from "./unit_programs.ts";
 import { readUnit, tcpListeners, type UnitFacts } from "./unit_read.ts";

@@ -32,6 +32,34 @@ Deno.test("planEnable() and planDisable() write one drop-in, and remove it with 
     deepStrictEqual([nothing.units[0]?.done, nothing.actions], [true, []]);
   }));
 
+Deno.test("planEnable() writes anew what an older version wrote", () =>
+  inScene(async ({ world, request, files, systemd }) => {
+    const plan = await planEnable(request(["lab-several"]), world);
+    await applyUnitPlan(plan, world.manager);
+    const { file, text } = plan.units[0]!;
+    Deno.writeTextFileSync(file, text!.replace(/mptcpize \S+ for/, "mptcpize 0.0.1 for"));
+    await systemd.manager.reload();
+    const newer = await planEnable(request(["lab-several"]), world);
+    strictEqual(newer.units[0]?.done, false);
+    await applyUnitPlan(newer, world.manager);
+    strictEqual(files()["/etc/lab-several.service.d/90-mptcpize.conf"], text);
+  }));
+
+Deno.test("what planEnable() advises for units of a user names their manager", () =>
+  inScene(async ({ world, request, systemd }) => {
+    const manager = systemd.userManager;
+    const user = { ...world, manager };
+    const hint = (unit: string, message: RegExp) =>
+      rejects(planEnable(request([unit], { user: true }), user), (error: MptcpizeError) => {
+        match(error.hint ?? "", message);
+        return true;
+      });
+    await hint("nosuch", /`systemctl --user list-unit-files/);
+    await hint("lab-masked", /`systemctl --user unmask/);
+    systemd.changed.set("lab-activated.service ExecStart", recordedCommand("lab-several"));
+    await hint("lab-activated", /`mptcpize enable --user --with-sockets/);
+  }));
+
 Deno.test("applyUnitPlan() puts all back when any step fails", () =>
   inScene(async ({ world, request, files, systemd }) => {
     const before = files();

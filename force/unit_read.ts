@@ -119,7 +119,11 @@ function wrongType({ name, type }: UnitName, verb: string): MptcpizeError {
 }
 
 /** Why a unit cannot carry a drop-in, or undefined if it can. */
-export function unitRefusal(name: UnitName, properties: UnitProperties): MptcpizeError | undefined {
+function unitRefusal(
+  name: UnitName,
+  properties: UnitProperties,
+  systemctl: string,
+): MptcpizeError | undefined {
   const cannot = (state: string) => `Cannot enable MPTCP for ${name.name}: ${state}`;
   if (name.type !== "service" && name.type !== "socket") return wrongType(name, "enable MPTCP for");
   switch (properties.text("LoadState")) {
@@ -128,17 +132,17 @@ export function unitRefusal(name: UnitName, properties: UnitProperties): Mptcpiz
     case "not-found":
       return new NotFoundError(cannot("there is no such unit"), {
         tried: [name.name],
-        hint: `\`systemctl list-unit-files '*.${name.type}'\` lists those that there are`,
+        hint: `\`${systemctl} list-unit-files '*.${name.type}'\` lists those that there are`,
       });
     case "masked":
       return new ConflictError(cannot("it is masked, so that nothing can start it"), {
-        hint: `\`systemctl unmask ${name.name}\``,
+        hint: `\`${systemctl} unmask ${name.name}\``,
       });
     default: {
       const said = /"(.*)"$/.exec(properties.text("LoadError"))?.[1];
       return new ConflictError(
         cannot(`systemd cannot load it (${said ?? properties.text("LoadState")})`),
-        { hint: `\`systemctl status ${name.name}\` tells more` },
+        { hint: `\`${systemctl} status ${name.name}\` tells more` },
       );
     }
   }
@@ -179,7 +183,7 @@ export async function readUnit(manager: UnitManager, word: string): Promise<Unit
     : wrongType(asked, "enable MPTCP for");
   if (early !== undefined) throw early;
   const properties = await manager.show(askableName(asked), UNIT_PROPERTIES);
-  const refusal = unitRefusal(asked, properties);
+  const refusal = unitRefusal(asked, properties, manager.command);
   if (refusal !== undefined) throw refusal;
   const template = isTemplate(asked);
   const name = template ? asked : parseUnitName(properties.text("Id"));

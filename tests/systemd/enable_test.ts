@@ -7,7 +7,7 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
 import { listEnabledUnits, type MptcpizeError } from "../../mod.ts";
 import { LIBRARY } from "../attach/installation.ts";
-import { OTHER_LIBRARY, SCENE, UNITS } from "./units.ts";
+import { OTHER_LIBRARY, UNITS } from "./units.ts";
 import {
   disable,
   enable,
@@ -346,6 +346,32 @@ async function listeners8141(group: string): Promise<string[]> {
 }
 
 Deno.test({
+  name: "explain tells of a unit what enable would find and write, and changes nothing",
+  ...LAB,
+  async fn() {
+    const before = await snapshot();
+    const text = await mptcpize("explain", "--unit", "lab-environment");
+    strictEqual(text.code, 0, text.stderr);
+    match(text.stdout, /^lab-environment\.service\n {2}\/usr\/bin\/python3\n/);
+    match(text.stdout, /\npreload {2}yes {9}it is dynamically linked/);
+    match(text.stdout, /`mptcpize enable` would write\n\n.*\n {2}keeps LD_PRELOAD=/);
+    const json = await mptcpize("explain", "lab-file.service", "--method=preload", "--json");
+    strictEqual(json.code, 1);
+    const { unit, reaches, refused } = JSON.parse(json.stdout);
+    deepStrictEqual([unit, reaches[0].method, reaches[0].reaches], [
+      "lab-file.service",
+      "preload",
+      "no",
+    ]);
+    match(reaches[0].reason, /EnvironmentFile=\/srv\/lab-units\/preload\.env sets LD_PRELOAD/);
+    match(refused.hint, /^put `LD_PRELOAD=/);
+    const bare = await mptcpize("explain", "lab-python");
+    match(bare.stderr, /hint: `mptcpize explain lab-python\.service` explains the unit/);
+    deepStrictEqual(await snapshot(), before);
+  },
+});
+
+Deno.test({
   name: "--dry-run shows the plan and changes nothing",
   ...LAB,
   async fn() {
@@ -361,6 +387,5 @@ Deno.test({
       ]
     ) ok(stdout.split("\n").includes(line), `${line} in\n${stdout}`);
     deepStrictEqual(await snapshot(), before);
-    ok(SCENE);
   },
 });

@@ -32,6 +32,11 @@ export class FakeSystemd {
   /** Properties that are other than recorded, as `UNIT NAME`. */
   readonly changed = new Map<string, string>();
   readonly manager = new UnitManager("system", (_, words) => Promise.resolve(this.#answer(words)));
+  /** The same units, as those of a user. */
+  readonly userManager = new UnitManager(
+    "user",
+    (_, words) => Promise.resolve(this.#answer(words.slice(1))),
+  );
   #loaded = new Map<string, { path: string; assignments: string[]; text: string }[]>();
 
   constructor(readonly folders: DropInFolders) {}
