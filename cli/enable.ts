@@ -55,14 +55,19 @@ const METHOD_WORDS: Readonly<Record<string, string>> = {
   socket: "SocketProtocol=mptcp",
 };
 
-function actionRow(action: UnitAction): string[] {
+/** How the manager of a plan is asked. */
+function systemctlOf({ scope }: UnitPlan): string {
+  return scope === "user" ? "systemctl --user" : "systemctl";
+}
+
+function actionRow(action: UnitAction, systemctl: string): string[] {
   switch (action.kind) {
     case "write":
       return ["write", action.path];
     case "remove":
       return ["remove", action.path];
     case "reload":
-      return ["reload", "systemd (systemctl daemon-reload)"];
+      return ["reload", `systemd (${systemctl} daemon-reload)`];
     case "expect": {
       const { property, has, lacks, unit } = action.expectation;
       return [
@@ -96,7 +101,7 @@ export function plannedText(env: Env, verb: UnitPlan["verb"], planned: PlannedUn
 
 function planText(env: Env, plan: UnitPlan): string {
   const blocks = plan.units.map((unit) => plannedText(env, plan.verb, unit));
-  const rows = plan.actions.map(actionRow);
+  const rows = plan.actions.map((action) => actionRow(action, systemctlOf(plan)));
   const width = env.columns === undefined ? 80 : Math.min(env.columns, 100);
   if (rows.length > 0) blocks.push(`would, in this order\n${table(rows, 2, width)}`);
   return blocks.join("\n\n") + "\n";
@@ -158,9 +163,9 @@ function outcomeText(
   if (pending.length > 0) {
     lines.push(
       wrap(
-        `${enables ? "in force" : "back to TCP"} after \`systemctl ${
-          plan.scope === "user" ? "--user " : ""
-        }restart ${pending.join(" ")}\``,
+        `${enables ? "in force" : "back to TCP"} after \`${systemctlOf(plan)} restart ${
+          pending.join(" ")
+        }\``,
         2,
       ),
     );

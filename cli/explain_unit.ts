@@ -6,6 +6,7 @@
 
 import {
   explainUnit,
+  MptcpizeError,
   openManager,
   openUnitWorld,
   parseUnitName,
@@ -147,13 +148,17 @@ export async function explainOneUnit(
 
 /** How to ask for a unit of a name that no command has; undefined where there is none. */
 export async function unitHint(word: string): Promise<string | undefined> {
-  try {
-    const { name } = parseUnitName(word);
-    const properties = await openManager("system").show(name, ["LoadState"]);
-    return properties.text("LoadState") === "loaded"
-      ? `\`mptcpize explain ${name}\` explains the unit of that name`
-      : undefined;
-  } catch {
-    return undefined; // No name of a unit, or no systemd.
+  for (const scope of ["system", "user"] as const) {
+    try {
+      const { name } = parseUnitName(word);
+      const properties = await openManager(scope).show(name, ["LoadState"]);
+      if (properties.text("LoadState") !== "loaded") continue;
+      const words = scope === "user" ? `--user ${name}` : name;
+      return `\`mptcpize explain ${words}\` explains the unit of that name`;
+    } catch (error) {
+      if (!(error instanceof MptcpizeError)) throw error;
+      // No name of a unit, or no such systemd.
+    }
   }
+  return undefined;
 }

@@ -56,6 +56,7 @@ function service(
     ),
     environmentFiles: [],
     managerEnvironment: ["LANG=C.UTF-8"],
+    systemdVersion: 257,
     sockets: [],
     uid: 0,
     gid: 0,

@@ -85,6 +85,7 @@ export async function planDisable(request: DisableRequest, world: UnitWorld): Pr
       programs: [],
       environmentFiles: [],
       managerEnvironment: [],
+      systemdVersion: Infinity,
       sockets: [],
       uid: 0,
       gid: 0,

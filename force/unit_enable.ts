@@ -10,6 +10,7 @@ import {
   type DropIn,
   environmentSetting,
   findDropIns,
+  type ManagerScope,
   parseDropIn,
   parseUnitName,
 } from "../systemd/mod.ts";
@@ -71,6 +72,11 @@ function refusalError(unit: string, { state, remedy }: UnitObstacle): MptcpizeEr
   );
 }
 
+/** How `enable` is called for units of a manager. */
+function enableCommand(scope: ManagerScope): string {
+  return `mptcpize enable${scope === "user" ? " --user" : ""}`;
+}
+
 /** What decides for a service on this machine, besides itself. */
 export function choiceFactsOf(
   world: UnitWorld,
@@ -89,7 +95,9 @@ export function choiceFactsOf(
           state: `mptcpize is not installed, and units load its library at each start (${
             error instanceof Error ? error.message.replace(/^.*?: /, "") : error
           })`,
-          remedy: hint === undefined ? "" : `${hint}, or \`mptcpize enable --install\` for both`,
+          remedy: hint === undefined
+            ? ""
+            : `${hint}, or \`${enableCommand(world.manager.scope)} --install\` for both`,
         };
       }
     },
@@ -140,6 +148,9 @@ function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts)
   }, existing);
 }
 
+/** Source: NEWS of systemd 257. */
+const SOCKET_PROTOCOL_SINCE = 257;
+
 function planSocket(world: UnitWorld, request: EnableRequest, facts: UnitFacts): Planned {
   const { name, properties } = facts;
   const cannot = (state: string) => `Cannot enable MPTCP for ${name.name}: ${state}`;
@@ -185,7 +196,16 @@ function planSocket(world: UnitWorld, request: EnableRequest, facts: UnitFacts):
     method: "socket",
     settings: ["SocketProtocol=mptcp"],
     variables: [],
-    warnings: ["it does not start where MPTCP is off: keep net.mptcp.enabled at 1"],
+    warnings: [
+      "it does not start where MPTCP is off: keep net.mptcp.enabled at 1",
+      // Tried all the same: distributions take single changes into older versions.
+      ...(facts.systemdVersion < SOCKET_PROTOCOL_SINCE
+        ? [
+          `SocketProtocol=mptcp came with systemd ${SOCKET_PROTOCOL_SINCE}, and this is ${facts.systemdVersion}: ` +
+          "it is undone if it does not take effect",
+        ]
+        : []),
+    ],
     expectations: [{ property: "SocketProtocol", has: MPTCP }],
   }, existing);
 }
@@ -206,7 +226,7 @@ function socketsOf(
     !request.units.some((word) => parseUnitName(word).name === unit)
   );
   if (wanted.length === 0) return { units: [] };
-  const enable = `mptcpize enable${request.user ? " --user" : ""}`;
+  const enable = enableCommand(request.user ? "user" : "system");
   if ((request.method ?? "auto") !== "auto") {
     return {
       units: [],

@@ -1,4 +1,4 @@
-import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
+import { deepStrictEqual, doesNotMatch, match, ok, rejects, strictEqual } from "node:assert";
 import { ConflictError, MptcpizeError, NotFoundError, NotSupportedError } from "../errors.ts";
 import { inScene, recordedCommand } from "../tests/systemd/fake.ts";
 import { listUnitsUsing } from "./dependents.ts";
@@ -193,6 +193,10 @@ Deno.test("planEnable() leads a socket-activated service to its socket", () =>
       ["lab-activated.socket", "socket"],
     ]);
     match(both.units[1]?.text ?? "", /\[Socket\]\nSocketProtocol=mptcp\n$/);
+    doesNotMatch(both.units[1]?.warnings.join() ?? "", /257/);
+    systemd.version = "252.39-1~deb12u1";
+    const older = await planEnable(request(["lab-activated.socket"]), world);
+    match(older.units[0]?.warnings.join() ?? "", /came with systemd 257, and this is 252/);
     const named = await planEnable(request(["lab-activated", "lab-activated.socket"]), world);
     strictEqual(named.units.length, 2);
     const insisted = await planEnable(request(["lab-activated"], { method: "preload" }), world);

@@ -60,6 +60,8 @@ export interface UnitFacts {
   readonly environmentFiles: readonly ReadEnvironmentFile[];
   /** The environment that the manager itself gives to services. */
   readonly managerEnvironment: readonly string[];
+  /** Infinity where it cannot be told. */
+  readonly systemdVersion: number;
   /** Socket units that are in force and give it TCP listeners. */
   readonly sockets: readonly TriggeringSocket[];
   readonly uid: number;
@@ -193,6 +195,7 @@ export async function readUnit(manager: UnitManager, word: string): Promise<Unit
     : isRunning(properties)
     ? [name.name]
     : [];
+  const ofManager = await manager.showManager(["Environment", "Version"]);
   const caller = manager.scope === "system"
     ? { uid: 0, gid: 0 }
     : { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
@@ -203,9 +206,11 @@ export async function readUnit(manager: UnitManager, word: string): Promise<Unit
     programs: readPrograms(properties),
     environmentFiles: readEnvironmentFiles(properties),
     managerEnvironment: [
-      ...(await manager.showManager(["Environment"])).words("Environment"),
+      ...ofManager.words("Environment"),
       ...passedEnvironment(properties.words("PassEnvironment")),
     ],
+    // Such as `252.39-1~deb12u1`.
+    systemdVersion: Number(/^\d+/.exec(ofManager.text("Version"))?.[0] ?? Infinity),
     sockets: name.type === "service" ? await readSockets(manager, properties) : [],
     ...idsOf(properties, caller),
   };

@@ -31,6 +31,7 @@ export class FakeSystemd {
   readonly failing = new Map<string, string>();
   /** Properties that are other than recorded, as `UNIT NAME`. */
   readonly changed = new Map<string, string>();
+  version = "257.8-1~deb13u1";
   readonly manager = new UnitManager("system", (_, words) => Promise.resolve(this.#answer(words)));
   /** The same units, as those of a user. */
   readonly userManager = new UnitManager(
@@ -91,7 +92,7 @@ export class FakeSystemd {
     const stdout = verb !== "show"
       ? ""
       : operands[2] === undefined
-      ? "Environment=LANG=C.UTF-8\n"
+      ? `Environment=LANG=C.UTF-8\nVersion=${this.version}\n`
       : this.#show(operands[2]);
     return { code: 0, stdout, stderr: "" };
   }
