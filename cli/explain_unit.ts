@@ -88,11 +88,13 @@ export function unitText(env: Env, explanation: UnitExplanation): string {
     blocks.push(table(
       [
         ["METHOD", "REACHES IT", "WHY"],
-        ...reaches.map(({ method, reaches, reason, remedy }) => [
+        ...reaches.map(({ method, reaches, partly, reason, remedy }) => [
           method,
-          reaches,
-          // Where it is refused, the hint below tells it.
-          remedy === undefined || refused !== undefined ? reason : `${reason}; ${remedy}`,
+          reaches ? "yes" : partly ? "in part" : "no",
+          // Where it is refused, the hint below tells it; where it is not, nobody needs BPF.
+          remedy === undefined || refused !== undefined || method === "bpf"
+            ? reason
+            : `${reason}; ${remedy}`,
         ]),
       ],
       0,
@@ -102,7 +104,7 @@ export function unitText(env: Env, explanation: UnitExplanation): string {
   for (const { method, file } of enabled) blocks.push(`it is enabled, by ${method}\n  ${file}`);
   if (refused !== undefined) {
     const state = refused.message.replace(/^Cannot [^:]*: /, "");
-    const why = reaches.some(({ reason }) => reason === state) ? "" : `: ${state}`;
+    const why = reaches.some(({ reason }) => state.endsWith(reason)) ? "" : `: ${state}`;
     blocks.push(wrap(`\`mptcpize enable\` refuses it${why}`, 0, width));
     if (refused.hint !== undefined) blocks.push(wrap(`hint: ${refused.hint}`, 0, width));
   }

@@ -15,7 +15,7 @@ Deno.test("unitText() shows programs, methods, and the drop-in that would be wri
       const line of [
         "METHOD   REACHES IT  WHY",
         "godebug  no          /bin/sh: it is no Go program",
-        "bpf      no          no BPF here; Linux 6.6",
+        "bpf      no          no BPF here",
         "`mptcpize enable` would write",
         "lab-several.service: by the preload library",
         `  ${world.folders.persistent}/lab-several.service.d/90-mptcpize.conf`,

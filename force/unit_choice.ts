@@ -154,8 +154,11 @@ export function chooseUnitMethod(
   if (method !== "auto") {
     const obstacle = ways[wanted[0]!];
     if (isObstacle(obstacle)) {
+      if (obstacle.bars === "all") return { refused: obstacle };
       return { refused: { ...obstacle, remedy: joinHints(obstacle.remedy, bpfHint(bpf(), name)) } };
     }
+  } else if (refused?.bars === "all") {
+    return { refused };
   } else if (refused !== undefined || main === undefined) {
     const can = programs.length === 0 ? undefined : bpf();
     if (can?.state === "yes") return { method: "bpf", variables: [], warnings };

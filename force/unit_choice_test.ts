@@ -219,7 +219,11 @@ Deno.test("chooseUnitMethod() takes bpf where the environment does not reach, an
 });
 
 Deno.test("chooseUnitMethod() needs an installation for the library alone", () => {
-  const library = () => ({ state: "mptcpize is not installed", remedy: "`mptcpize install`" });
+  const library = () =>
+    ({ state: "mptcpize is not installed", remedy: "`mptcpize install`", bars: "all" }) as const;
+  // By BPF it would not do either: systemd starts mptcpize for that.
+  const bpf = (): Feature => ({ state: "yes" });
+  deepStrictEqual(refusal(service({}), "auto", { library, bpf }), library());
   deepStrictEqual(refusal(service({}), "preload", { library }).state, "mptcpize is not installed");
   deepStrictEqual(set(service({}, [GO_PROGRAM]), "auto", { library }).set, {
     GODEBUG: "multipathtcp=1",

@@ -22,7 +22,7 @@ import { planDropIn } from "./unit_drop_in.ts";
 import type { UnitObstacle } from "./unit_environment.ts";
 import { readInstance } from "./unit_list.ts";
 import { assemble, ownDropIn, type Planned, type UnitPlan, type UnitWorld } from "./unit_plan.ts";
-import { otherListeners, readUnit, tcpListeners, type UnitFacts } from "./unit_read.ts";
+import { otherListeners, readUnit, tcpListeners, type UnitFacts, userFlag } from "./unit_read.ts";
 
 /** What the user asks for. */
 export interface EnableRequest {
@@ -72,9 +72,30 @@ function refusalError(unit: string, { state, remedy }: UnitObstacle): MptcpizeEr
   );
 }
 
-/** How `enable` is called for units of a manager. */
-function enableCommand(scope: ManagerScope): string {
-  return `mptcpize enable${scope === "user" ? " --user" : ""}`;
+/** That there is no installation, and how to get one; `error` has what was tried. */
+function notInstalled(why: string, error: unknown, scope: ManagerScope): UnitObstacle {
+  const tried = error instanceof Error ? error.message.replace(/^.*?: /, "") : String(error);
+  const hint = error instanceof MptcpizeError ? error.hint : undefined;
+  return {
+    state: `mptcpize is not installed, and ${why} at each start (${tried})`,
+    remedy: hint === undefined
+      ? ""
+      : `${hint}, or \`mptcpize enable ${userFlag(scope)}--install\` for both`,
+    bars: "all",
+  };
+}
+
+/** The program that systemd is to start, where BPF forces a unit. */
+function commandFor(world: UnitWorld, { toInstall }: EnableRequest, unit: string): string {
+  if (toInstall !== undefined) return toInstall.command;
+  try {
+    return findInstalled();
+  } catch (error) {
+    throw refusalError(
+      unit,
+      notInstalled("systemd attaches the unit by it", error, world.manager.scope),
+    );
+  }
 }
 
 /** What decides for a service on this machine, besides itself. */
@@ -90,15 +111,7 @@ export function choiceFactsOf(
         if (!isLibraryMachine(machine)) throw new Error(`there is no library for ${machine}`);
         return findInstalledLibrary(machine, installations, world.uid);
       } catch (error) {
-        const hint = error instanceof MptcpizeError ? error.hint : undefined;
-        return {
-          state: `mptcpize is not installed, and units load its library at each start (${
-            error instanceof Error ? error.message.replace(/^.*?: /, "") : error
-          })`,
-          remedy: hint === undefined
-            ? ""
-            : `${hint}, or \`${enableCommand(world.manager.scope)} --install\` for both`,
-        };
+        return notInstalled("units load its library", error, world.manager.scope);
       }
     },
     hasLibrary: isLibraryMachine,
@@ -126,7 +139,7 @@ function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts)
   if ("refused" in choice) throw refusalError(name.name, choice.refused);
   const { method, variables } = choice;
   if (method === "bpf") {
-    const command = request.toInstall?.command ?? findInstalled();
+    const command = commandFor(world, request, name.name);
     return planDropIn(world, request, facts, {
       ...choice,
       settings: [attachAtStart(command, false)],
@@ -226,17 +239,17 @@ function socketsOf(
     !request.units.some((word) => parseUnitName(word).name === unit)
   );
   if (wanted.length === 0) return { units: [] };
-  const enable = enableCommand(request.user ? "user" : "system");
+  const enable = `mptcpize enable ${userFlag(request.user ? "user" : "system")}`;
   if ((request.method ?? "auto") !== "auto") {
     return {
       units: [],
-      warning: `${state}, and stay TCP: \`${enable} ${wanted.join(" ")}\``,
+      warning: `${state}, and stay TCP: \`${enable}${wanted.join(" ")}\``,
     };
   }
   throw new ConflictError(
     `Cannot enable MPTCP for ${name}: ${state}, out of its own reach`,
     {
-      hint: `\`${enable} --with-sockets ${name}\` does both, \`${enable} ${
+      hint: `\`${enable}--with-sockets ${name}\` does both, \`${enable}${
         wanted.join(" ")
       }\` the listeners alone`,
     },

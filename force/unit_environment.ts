@@ -22,6 +22,8 @@ export interface UnitObstacle {
   readonly state: string;
   /** A sentence without a final period. */
   readonly remedy: string;
+  /** Whether BPF would not get by it either. */
+  readonly bars?: "all";
 }
 
 /** A variable that a drop-in sets. */

@@ -17,8 +17,10 @@ import { readUnit, tcpListeners, type UnitFacts } from "./unit_read.ts";
 export interface UnitReach {
   /** The method that this is about. */
   readonly method: UnitMethod;
-  /** Whether it reaches all of the unit's programs; `in part`, some of them. */
-  readonly reaches: "yes" | "in part" | "no";
+  /** Whether it reaches all of the unit's programs. */
+  readonly reaches: boolean;
+  /** Whether it reaches some of them only. */
+  readonly partly?: boolean;
   /** A clause that goes with the answer, without a final period. */
   readonly reason: string;
   /** What to do about what stands in the way, as a sentence without a final period. */
@@ -61,12 +63,13 @@ function variableReach(
   const missed = judged.filter(({ reaches }) => !reaches);
   if (judged.length > missed.length && obstacle !== undefined) {
     const { state, remedy } = obstacle;
-    return { method, reaches: "no", reason: state, ...(remedy === "" ? {} : { remedy }) };
+    return { method, reaches: false, reason: state, ...(remedy === "" ? {} : { remedy }) };
   }
   const { path, reason } = (missed[0] ?? judged[0])!;
   return {
     method,
-    reaches: missed.length === 0 ? "yes" : missed.length < judged.length ? "in part" : "no",
+    reaches: missed.length === 0,
+    ...(missed.length > 0 && missed.length < judged.length ? { partly: true } : {}),
     reason: missed.length > 0 && programs.length > 1 ? `${path}: ${reason}` : reason,
   };
 }
@@ -80,10 +83,10 @@ function serviceReaches(facts: UnitFacts, world: UnitChoiceFacts): UnitReach[] {
     variableReach("preload", facts, world, obstacle(ways.LD_PRELOAD)),
     variableReach("godebug", facts, world, obstacle(ways.GODEBUG)),
     bpf.state === "yes"
-      ? { method: "bpf", reaches: "yes", reason: "the kernel makes its sockets" }
+      ? { method: "bpf", reaches: true, reason: "the kernel makes its sockets" }
       : bpf.state === "no"
-      ? { method: "bpf", reaches: "no", reason: bpf.reason, remedy: bpf.needs }
-      : { method: "bpf", reaches: "no", reason: bpf.cause },
+      ? { method: "bpf", reaches: false, reason: bpf.reason, remedy: bpf.needs }
+      : { method: "bpf", reaches: false, reason: bpf.cause },
   ];
 }
 
@@ -123,10 +126,10 @@ export async function explainUnit(
       method: "socket",
       ...(refused === undefined
         ? {
-          reaches: "yes",
+          reaches: true,
           reason: `systemd makes its listeners: ${tcpListeners(properties).join(", ")}`,
         }
-        : { reaches: "no", reason: refused.message.replace(/^Cannot [^:]*: /, "") }),
+        : { reaches: false, reason: refused.message.replace(/^Cannot [^:]*: /, "") }),
     }];
   return { unit: name.name, programs: facts.programs, reaches, enabled, plan, refused };
 }

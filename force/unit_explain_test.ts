@@ -22,9 +22,9 @@ Deno.test("explainUnit() tells each method, and what enable would write", () =>
     strictEqual(unit, "lab-several.service");
     deepStrictEqual(programs.map(({ path }) => path), ["/bin/sh", "/bin/true"]);
     deepStrictEqual(reaches.map(({ method, reaches }) => [method, reaches]), [
-      ["preload", "yes"],
-      ["godebug", "no"],
-      ["bpf", "no"],
+      ["preload", true],
+      ["godebug", false],
+      ["bpf", false],
     ]);
     deepStrictEqual([reaches[2]?.reason, reaches[2]?.remedy], ["no BPF here", "Linux 6.6"]);
     match(plan?.units[0]?.text ?? "", /\nEnvironment="LD_PRELOAD=/);
@@ -40,7 +40,7 @@ Deno.test("explainUnit() tells what stands in the way, where enable refuses", ()
       `${STATIC}\nExecStart=${recordedCommand("lab-several")}`,
     );
     const mixed = await explain("lab-several");
-    strictEqual(mixed.reaches[0]?.reaches, "in part");
+    deepStrictEqual([mixed.reaches[0]?.reaches, mixed.reaches[0]?.partly], [false, true]);
     match(mixed.reaches[0]?.reason ?? "", /: it is statically linked/);
     match(mixed.refused?.message ?? "", /: it is statically linked/);
     strictEqual(mixed.plan, undefined);
@@ -48,7 +48,7 @@ Deno.test("explainUnit() tells what stands in the way, where enable refuses", ()
     systemd.changed.set("lab-several.service UnsetEnvironment", "LD_PRELOAD");
     const unset = await explain("lab-several");
     deepStrictEqual([unset.reaches[0]?.reaches, unset.reaches[0]?.reason], [
-      "no",
+      false,
       "UnsetEnvironment=LD_PRELOAD takes it out of the environment again",
     ]);
     match(unset.reaches[0]?.remedy ?? "", /take that line out/);
@@ -56,7 +56,7 @@ Deno.test("explainUnit() tells what stands in the way, where enable refuses", ()
     // One that the kernel forces, where it can.
     const bpf = { ...world, bpf: () => ({ state: "yes" }) as const };
     const forced = await explainUnit({ ...request([]), unit: "lab-several" }, bpf);
-    strictEqual(forced.reaches[2]?.reaches, "yes");
+    strictEqual(forced.reaches[2]?.reaches, true);
     await rejects(explain("nosuch"), NotFoundError);
   }));
 
@@ -69,12 +69,12 @@ Deno.test("explainUnit() tells of sockets that systemd makes", () =>
     deepStrictEqual(socket.reaches, [
       {
         method: "socket",
-        reaches: "yes",
+        reaches: true,
         reason: "systemd makes its listeners: 127.0.0.1:8109",
       },
     ]);
     const mixed = await explainUnit({ ...request([]), unit: "lab-mixed.socket" }, world);
-    deepStrictEqual([mixed.programs, mixed.reaches[0]?.reaches], [[], "no"]);
+    deepStrictEqual([mixed.programs, mixed.reaches[0]?.reaches], [[], false]);
   }));
 
 Deno.test("explainUnit() tells that a unit is enabled, an instance by its template too", () =>

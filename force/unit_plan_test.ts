@@ -56,6 +56,8 @@ Deno.test("what planEnable() advises for units of a user names their manager", (
       });
     await hint("nosuch", /`systemctl --user list-unit-files/);
     await hint("lab-masked", /`systemctl --user unmask/);
+    await hint("lab-transient", /`systemd-run --user mptcpize run/);
+    await hint("system.slice", /^as root, `mptcpize attach` with the path/);
     systemd.changed.set("lab-activated.service ExecStart", recordedCommand("lab-several"));
     await hint("lab-activated", /`mptcpize enable --user --with-sockets/);
   }));
