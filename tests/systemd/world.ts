@@ -18,7 +18,7 @@ import {
 import { CLI } from "../apps/force.ts";
 import { installCheckout } from "../attach/installation.ts";
 import { type Skip, skipUnless } from "../skip.ts";
-import { FILES, SCENE, UNITS } from "./units.ts";
+import { DROP_IN_FOLDER, FILES, SCENE, UNITS } from "./units.ts";
 
 /** For tests that change units of a real systemd. */
 export const LAB = skipUnless(
@@ -163,7 +163,9 @@ export async function snapshot(): Promise<Record<string, string>> {
 
 /** Puts the units of the tests on the machine; what they need of it is gone when it is disposed of. */
 async function installUnits(): Promise<AsyncDisposable> {
-  Deno.mkdirSync(`${SCENE}/root`, { recursive: true });
+  for (const folder of [`${SCENE}/root`, DROP_IN_FOLDER]) {
+    Deno.mkdirSync(folder, { recursive: true });
+  }
   for (const [path, text] of Object.entries(FILES)) Deno.writeTextFileSync(path, text);
   Deno.copyFileSync("/usr/bin/sleep", `${SCENE}/root/sleep`);
   Deno.copyFileSync("/bin/busybox", `${SCENE}/root/busybox`);
@@ -179,7 +181,7 @@ async function installUnits(): Promise<AsyncDisposable> {
       for (const name of [...Object.keys(UNITS), "lab-masked.service", "lab-alias.service"]) {
         Deno.removeSync(`/etc/systemd/system/${name}`);
       }
-      Deno.removeSync(SCENE, { recursive: true });
+      for (const folder of [SCENE, DROP_IN_FOLDER]) Deno.removeSync(folder, { recursive: true });
       await run(["systemctl", "reset-failed"]);
       await must("systemctl", "daemon-reload");
     },
