@@ -16,6 +16,8 @@ export interface FlagSpec {
   readonly optional?: boolean;
   /** The values that it takes, where they are few. */
   readonly choices?: readonly string[];
+  /** The types of systemd's units that it names, for completions. */
+  readonly units?: string;
   readonly help: string;
 }
 
@@ -31,8 +33,13 @@ export interface CommandSpec {
   readonly flags: readonly FlagSpec[];
   /** Whether the first operand is a command of the system, for completions. */
   readonly takesCommand?: boolean;
+  /** The types of systemd's units that its operands may name, for completions. */
+  readonly units?: string;
   readonly examples: readonly (readonly [words: string, meaning: string])[];
 }
+
+/** What `enable` reaches, and what has processes. */
+const [ENABLED_UNITS, RUNNING_UNITS] = ["service,socket", "service,slice,scope"] as const;
 
 const HELP: FlagSpec = { name: "help", short: "h", help: "show this help" };
 const JSON_OUTPUT: FlagSpec = { name: "json", help: "print one JSON document" };
@@ -130,6 +137,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "enable",
     operands: "UNIT…",
+    units: ENABLED_UNITS,
     summary: "Force services onto MPTCP at their starts; not `systemctl enable`",
     description: [
       "Starts nothing at boot: what UNIT starts, whenever systemd is asked to start it, is forced onto MPTCP, by a " +
@@ -150,6 +158,10 @@ export const COMMANDS: readonly CommandSpec[] = [
         help: "restart what runs, check its sockets, and put all back if it does not come up",
       },
       { name: "with-sockets", help: "enable the sockets that start UNIT too" },
+      {
+        name: "install",
+        help: "where mptcpize is not installed, do that first, as `mptcpize install` does",
+      },
       { name: "user", help: "services of the user who calls" },
       { name: "runtime", help: "until the next boot only" },
       DRY_RUN,
@@ -160,12 +172,14 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["mptcpize enable --now nginx", "a server, restarted and checked"],
       ["mptcpize enable --dry-run nginx", "what would be written"],
       ["mptcpize enable --with-sockets cockpit", "a service and its socket"],
+      ["mptcpize enable --install --now nginx", "from a checkout, in one step"],
       ["mptcpize enable --user syncthing", "a service of your own"],
     ],
   },
   {
     name: "disable",
     operands: "UNIT…",
+    units: ENABLED_UNITS,
     summary: "End `mptcpize enable`; not `systemctl disable`",
     description: [
       "Removes the drop-in that `mptcpize enable` wrote, and nothing else. What runs keeps its MPTCP until it is " +
@@ -183,6 +197,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "attach",
     operands: "[TARGET…]",
+    units: RUNNING_UNITS,
     summary: "Have the kernel force all that runs in a cgroup",
     description: [
       "From now on each TCP socket that a program in a target asks for is an MPTCP socket, whatever the " +
@@ -216,6 +231,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "detach",
     operands: "[TARGET…]",
+    units: RUNNING_UNITS,
     summary: "End what `mptcpize attach` has begun",
     description: [
       "Takes the words of attach. New sockets are TCP again; those that are there stay what they are. What " +
@@ -231,22 +247,39 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "explain",
-    operands: "[--] COMMAND [ARG…]",
-    summary: "Tell which methods reach a command, and why",
+    operands: "[--] COMMAND [ARG…] | UNIT",
+    summary: "Tell which methods reach a command or a unit, and why",
     description: [
-      "Reads the file of COMMAND and starts nothing.",
-      "Exit status: 0 if a method reaches it, 1 if none does or there is no such command.",
+      "Reads the file of COMMAND and starts nothing. Of UNIT, all that `mptcpize enable` would find: the " +
+      "programs that it starts, what stands in the way, and the drop-in that would be written. A word that ends " +
+      "in .service, .socket or another suffix of systemd's is a unit, and what --unit names; all else is a " +
+      "command.",
+      "Exit status: 0 if a method reaches it, 1 if none does or there is no such command or unit.",
     ],
-    flags: [...FORCE_FLAGS, JSON_OUTPUT, HELP],
+    flags: [
+      ...FORCE_FLAGS,
+      {
+        name: "unit",
+        short: "u",
+        value: "UNIT",
+        units: ENABLED_UNITS,
+        help: "explain a unit, such as nginx",
+      },
+      { name: "user", help: "a unit of this user's own manager" },
+      JSON_OUTPUT,
+      HELP,
+    ],
     takesCommand: true,
     examples: [
       ["mptcpize explain curl", "what the file is, and what would be set"],
+      ["mptcpize explain nginx.service", "a unit: what `enable` would find and write"],
       ["mptcpize explain --json busybox", "the same for a program to read"],
     ],
   },
   {
     name: "status",
     operands: "[PID|UNIT|CGROUP…]",
+    units: RUNNING_UNITS,
     summary: "Show what is forced, by which method, and whether it works",
     description: [
       "Joins what was asked for (units that are enabled, targets of the BPF program, processes that were " +
@@ -286,6 +319,7 @@ export const COMMANDS: readonly CommandSpec[] = [
         name: "unit",
         short: "u",
         value: "UNIT",
+        units: RUNNING_UNITS,
         help: "those of a systemd unit that runs, such as nginx or system.slice",
       },
       { name: "user", help: "with --unit: a unit of this user's own manager" },

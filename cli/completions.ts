@@ -8,49 +8,77 @@ import { UsageError } from "../mod.ts";
 import { COMMANDS, type CommandSpec, type FlagSpec } from "./commands.ts";
 import type { Env } from "./env.ts";
 
-function flagWords(command: CommandSpec): string[] {
-  return command.flags.flatMap((flag) => [
-    `--${flag.name}`,
-    ...(flag.short === undefined ? [] : [`-${flag.short}`]),
-  ]);
+/** A flag's names as they are written: the long one, then the short one. */
+function flagNames(flag: FlagSpec): string[] {
+  return [`--${flag.name}`, ...(flag.short === undefined ? [] : [`-${flag.short}`])];
 }
 
-/** Flags that take a value, each once. */
-function valueFlags(): FlagSpec[] {
-  const flags = COMMANDS.flatMap((command) => command.flags)
+/** The names of flags whose value is the next word. */
+function valueNames(commands: readonly CommandSpec[]): string[] {
+  const flags = commands.flatMap((command) => command.flags)
     .filter((flag) => flag.value && !flag.optional);
-  return flags.filter((flag, index) =>
-    flags.findIndex((other) => other.name === flag.name) === index
-  );
+  return [...new Set(flags.flatMap(flagNames))];
 }
+
+/** Commands whose first operand is a command of the system. */
+const TAKERS = COMMANDS.filter((command) => command.takesCommand);
+
+/** The words for systemctl that list units, as its own completions do; the types come behind. */
+const LIST_UNITS = "--full --no-legend --no-pager --plain";
 
 function bash(): string {
-  const cases = COMMANDS.map((command) =>
-    `    ${command.name}) flags="${flagWords(command).join(" ")}" ;;`
+  const flags = COMMANDS.map((command) =>
+    `    ${command.name}) flags="${command.flags.flatMap(flagNames).join(" ")}" ;;`
   );
-  const values = valueFlags().map((flag) =>
-    flag.choices
-      ? `    --${flag.name}) COMPREPLY=($(compgen -W "${
-        flag.choices.join(" ")
-      }" -- "$word")); return ;;`
-      : `    --${flag.name}) return ;;`
+  const values = COMMANDS.flatMap((command) =>
+    command.flags.filter((flag) => flag.value && !flag.optional).map((flag) => {
+      const names = flagNames(flag).map((name) => `"${command.name} ${name}"`).join("|");
+      const words = flag.units !== undefined
+        ? `_mptcpize_units ${flag.units} "$2"; `
+        : flag.choices !== undefined
+        ? `COMPREPLY=($(compgen -W "${flag.choices.join(" ")}" -- "$2")); `
+        : "";
+      return `    ${names}) ${words}return ;;`;
+    })
   );
-  const takers = COMMANDS.filter((command) => command.takesCommand).map((command) => command.name);
+  const operands = [
+    `${TAKERS.map(({ name }) => name).join("|")}) COMPREPLY=($(compgen -c -- "$2")) ;;`,
+    'completions) COMPREPLY=($(compgen -W "bash zsh fish" -- "$2")) ;;',
+    ...COMMANDS.filter(({ units }) => units !== undefined)
+      .map(({ name, units }) => `${name}) _mptcpize_units ${units} "$2" ;;`),
+  ];
   return `# bash completion of mptcpize: source <(mptcpize completions bash)
+_mptcpize_units() {
+  type -P systemctl >/dev/null || return
+  # An @ may be the end of a word to bash, and is not to systemd.
+  local typed="\${COMP_LINE:0:COMP_POINT}" scope=--system name state
+  typed="\${typed##*[[:blank:]]}"
+  [[ " \${COMP_WORDS[*]} " == *" --user "* ]] && scope=--user
+  while read -r name state _; do
+    case "$state $name" in
+      masked\\ *|not-found\\ *) ;;
+      *\\ "$typed"*) COMPREPLY+=("\${name#"\${typed%"$2"}"}") ;;
+    esac
+  done < <({
+    systemctl $scope ${LIST_UNITS} --type="$1" list-unit-files -- "$typed*"
+    systemctl $scope ${LIST_UNITS} --all --type="$1" list-units -- "$typed*"
+  } </dev/null 2>/dev/null)
+  compopt -o filenames 2>/dev/null
+}
 _mptcpize() {
-  local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD - 1]}"
-  local command="\${COMP_WORDS[1]}" flags="" index
+  local before="\${COMP_WORDS[COMP_CWORD - 1]}" command="\${COMP_WORDS[1]}" flags="" index
+  COMPREPLY=()
   if ((COMP_CWORD == 1)); then
     COMPREPLY=($(compgen -W "${
     COMMANDS.map((command) => command.name).join(" ")
-  } --help --version" -- "$word"))
+  } --help --version" -- "$2"))
     return
   fi
   # Behind the first operand it is the other command's turn.
-  case "$command" in ${takers.join("|")})
+  case "$command" in ${TAKERS.map(({ name }) => name).join("|")})
     for ((index = 2; index < COMP_CWORD; index++)); do
       case "\${COMP_WORDS[index]}" in
-        ${valueFlags().map((flag) => `--${flag.name}`).join("|")}) ((index++)) ;;
+        ${valueNames(TAKERS).join("|")}) ((index++)) ;;
         --) ((index++)); break ;;
         -*) ;;
         *) break ;;
@@ -62,18 +90,17 @@ _mptcpize() {
     fi
     ;;
   esac
-  case "$before" in
+  case "$command $before" in
 ${values.join("\n")}
   esac
   case "$command" in
-${cases.join("\n")}
+${flags.join("\n")}
   esac
-  case "$word" in
-    -*) COMPREPLY=($(compgen -W "$flags" -- "$word")) ;;
+  case "$2" in
+    -*) COMPREPLY=($(compgen -W "$flags" -- "$2")) ;;
     *)
       case "$command" in
-        ${takers.join("|")}) COMPREPLY=($(compgen -c -- "$word")) ;;
-        completions) COMPREPLY=($(compgen -W "bash zsh fish" -- "$word")) ;;
+${operands.map((line) => `        ${line}`).join("\n")}
       esac
       ;;
   esac
@@ -89,19 +116,32 @@ function zshQuote(text: string): string {
 function zsh(): string {
   const argumentsOf = (command: CommandSpec) =>
     command.flags.flatMap((flag) => {
-      const value = flag.value === undefined || flag.optional
+      const action = flag.units !== undefined
+        ? ` _mptcpize_units ${flag.units}`
+        : flag.choices === undefined
         ? ""
-        : `:${flag.value}:${flag.choices ? `(${flag.choices.join(" ")})` : ""}`;
-      const names = flag.short === undefined
-        ? [`--${flag.name}`]
-        : [`--${flag.name}`, `-${flag.short}`];
-      return names.map((name) => `'${name}[${zshQuote(flag.help)}]${value}'`);
+        : `(${flag.choices.join(" ")})`;
+      const value = flag.value === undefined || flag.optional ? "" : `:${flag.value}:${action}`;
+      return flagNames(flag).map((name) => `'${name}[${zshQuote(flag.help)}]${value}'`);
     }).concat(
+      command.units === undefined ? [] : [`'*:unit: _mptcpize_units ${command.units}'`],
       command.takesCommand ? ["'(-):command:_command_names -e'", "'*::arguments:_normal'"] : [],
       command.name === "completions" ? ["':shell:(bash zsh fish)'"] : [],
     ).join(" \\\n        ");
   return `#compdef mptcpize
 # zsh completion of mptcpize: source <(mptcpize completions zsh)
+_mptcpize_units() {
+  ((\${+commands[systemctl]})) || return 1
+  local scope=--system expl
+  ((\${words[(I)--user]})) && scope=--user
+  local -a lines=(\${(f)"$({
+    systemctl $scope ${LIST_UNITS} --type=$1 list-unit-files
+    systemctl $scope ${LIST_UNITS} --all --type=$1 list-units
+  } </dev/null 2>/dev/null)"})
+  lines=(\${lines:#[^ ]## ##(masked|not-found) *})
+  local -aU units=(\${lines%% *})
+  _wanted units expl unit compadd -a units
+}
 _mptcpize() {
   local -a commands=(
 ${COMMANDS.map((command) => `    '${command.name}:${zshQuote(command.summary)}'`).join("\n")}
@@ -141,12 +181,20 @@ function fish(): string {
     "    set -l words (commandline -opc)",
     "    set -e words[1..2]",
     "    while set -q words[1]; and string match -q -- '-*' $words[1]",
-    `        contains -- $words[1] ${
-      valueFlags().map((flag) => `--${flag.name}`).join(" ")
-    }; and set -e words[1]`,
+    `        contains -- $words[1] ${valueNames(TAKERS).join(" ")}; and set -e words[1]`,
     "        set -e words[1]",
     "    end",
     '    complete -C (string join " " -- (string escape -- $words) (commandline -ct))',
+    "end",
+    "function __mptcpize_units",
+    "    command -sq systemctl; or return",
+    "    set -l scope --system",
+    "    contains -- --user (commandline -opc); and set scope --user",
+    "    begin",
+    `        systemctl $scope ${LIST_UNITS} --type=$argv[1] list-unit-files`,
+    `        systemctl $scope ${LIST_UNITS} --all --type=$argv[1] list-units`,
+    "    end </dev/null 2>/dev/null | string match -rv '^\\S+\\s+(masked|not-found)\\s' |",
+    "        string replace -r '\\s.*' ''",
     "end",
   ];
   for (const command of COMMANDS) {
@@ -160,6 +208,8 @@ function fish(): string {
       const short = flag.short === undefined ? "" : ` -s ${flag.short}`;
       const value = flag.value === undefined || flag.optional
         ? ""
+        : flag.units !== undefined
+        ? ` -x -a '(__mptcpize_units ${flag.units})'`
         : flag.choices
         ? ` -x -a ${fishQuote(flag.choices.join(" "))}`
         : " -x";
@@ -169,6 +219,11 @@ function fish(): string {
     }
     if (command.takesCommand) {
       lines.push(`complete -c mptcpize ${seen} -f -a '(__mptcpize_command)'`);
+    }
+    if (command.units !== undefined) {
+      // Others take the path of a cgroup, too.
+      const only = command.operands === "UNIT…" ? " -f" : "";
+      lines.push(`complete -c mptcpize ${seen}${only} -a '(__mptcpize_units ${command.units})'`);
     }
     if (command.name === "completions") {
       lines.push(`complete -c mptcpize ${seen} -f -a 'bash zsh fish'`);

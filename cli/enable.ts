@@ -18,15 +18,18 @@ import {
   type PlannedUnit,
   type RestartedUnit,
   type UnitAction,
+  type UnitManager,
   type UnitPlan,
   UsageError,
 } from "../mod.ts";
+import { behindInstall, type FirstInstall, planFirstInstall } from "./enable_install.ts";
 import type { Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
+import { installText } from "./install.ts";
 import { painter, table, wrap } from "./render.ts";
 
 /** The folders of installations whose library a unit may load, the best first. */
-function installations(env: Env, user: boolean): string[] {
+export function installations(env: Env, user: boolean): string[] {
   const home = getVariable(env.environment, "HOME");
   const own = ownFolder();
   const folders = [
@@ -52,14 +55,19 @@ const METHOD_WORDS: Readonly<Record<string, string>> = {
   socket: "SocketProtocol=mptcp",
 };
 
-function actionRow(action: UnitAction): string[] {
+/** How the manager of a plan is asked. */
+function systemctlOf({ scope }: UnitPlan): string {
+  return scope === "user" ? "systemctl --user" : "systemctl";
+}
+
+function actionRow(action: UnitAction, systemctl: string): string[] {
   switch (action.kind) {
     case "write":
       return ["write", action.path];
     case "remove":
       return ["remove", action.path];
     case "reload":
-      return ["reload", "systemd (systemctl daemon-reload)"];
+      return ["reload", `systemd (${systemctl} daemon-reload)`];
     case "expect": {
       const { property, has, lacks, unit } = action.expectation;
       return [
@@ -75,25 +83,39 @@ function actionRow(action: UnitAction): string[] {
   }
 }
 
+/** What is planned for a unit: how, what is kept, and the drop-in. */
+export function plannedText(env: Env, verb: UnitPlan["verb"], planned: PlannedUnit): string {
+  const { unit, method, file, text, done, variables } = planned;
+  const head = painter(env.color)("bold", unit);
+  if (done) {
+    return verb === "enable"
+      ? `${head}: is enabled already, by ${METHOD_WORDS[method]}`
+      : `${head}: is not enabled`;
+  }
+  if (text === undefined) return `${head}: ${file} would be removed`;
+  const kept = variables.filter(({ before }) => before !== undefined)
+    .map(({ name, before }) => `\n  keeps ${name}=${before}`).join("");
+  const body = text.trimEnd().split("\n").map((line) => `    ${line}`).join("\n");
+  return `${head}: by ${METHOD_WORDS[method]}${kept}\n  ${file}\n${body}`;
+}
+
 function planText(env: Env, plan: UnitPlan): string {
-  const paint = painter(env.color);
-  const blocks = plan.units.map(({ unit, method, file, text, done, variables }) => {
-    const head = paint("bold", unit);
-    if (done) {
-      return plan.verb === "enable"
-        ? `${head}: is enabled already, by ${METHOD_WORDS[method]}`
-        : `${head}: is not enabled`;
-    }
-    if (text === undefined) return `${head}: ${file} would be removed`;
-    const kept = variables.filter(({ before }) => before !== undefined)
-      .map(({ name, before }) => `\n  keeps ${name}=${before}`).join("");
-    const body = text.trimEnd().split("\n").map((line) => `    ${line}`).join("\n");
-    return `${head}: by ${METHOD_WORDS[method]}${kept}\n  ${file}\n${body}`;
-  });
-  const rows = plan.actions.map(actionRow);
+  const blocks = plan.units.map((unit) => plannedText(env, plan.verb, unit));
+  const rows = plan.actions.map((action) => actionRow(action, systemctlOf(plan)));
   const width = env.columns === undefined ? 80 : Math.min(env.columns, 100);
   if (rows.length > 0) blocks.push(`would, in this order\n${table(rows, 2, width)}`);
   return blocks.join("\n\n") + "\n";
+}
+
+/** What is to be known before units are enabled, one sentence for each. */
+export function planWarnings(plan: UnitPlan): string[] {
+  const warnings = plan.units.flatMap(({ unit, warnings }) =>
+    warnings.map((warning) => `${unit}: ${warning}`)
+  );
+  if (plan.verb === "enable" && plan.mptcp.state === "no") {
+    warnings.push(`${plan.mptcp.reason}: it stays TCP. ${plan.mptcp.needs}`);
+  }
+  return warnings;
 }
 
 function socketsTable(env: Env, sockets: RestartedUnit["sockets"]): string {
@@ -141,7 +163,9 @@ function outcomeText(
   if (pending.length > 0) {
     lines.push(
       wrap(
-        `${enables ? "in force" : "back to TCP"} after \`systemctl restart ${pending.join(" ")}\``,
+        `${enables ? "in force" : "back to TCP"} after \`${systemctlOf(plan)} restart ${
+          pending.join(" ")
+        }\``,
         2,
       ),
     );
@@ -157,45 +181,57 @@ function isProven(plan: UnitPlan, restarted: readonly RestartedUnit[]): boolean 
   return listeners.every(({ verdict }) => verdict === "mptcp");
 }
 
-async function carryOut(env: Env, flags: ParsedFlags, plan: UnitPlan): Promise<boolean> {
-  const user = plan.scope === "user";
-  const dryRun = flags.has("dry-run");
-  let restarted: readonly RestartedUnit[] = [];
-  if (!dryRun) {
-    const interrupt = new AbortController();
-    const abort = () => interrupt.abort();
-    // So that ^C undoes what was done, where it would end us half-way.
-    env.onSignal("SIGINT", abort);
-    env.onSignal("SIGTERM", abort);
-    try {
-      ({ restarted } = await applyUnitPlan(plan, openUnitWorld(user ? "user" : "system").manager, {
-        signal: interrupt.signal,
-        progress: (text) => env.columns === undefined ? undefined : env.err(`${text} …\n`),
-      }));
-    } finally {
-      env.offSignal("SIGINT", abort);
-      env.offSignal("SIGTERM", abort);
-    }
+/** Applies a plan so that ^C undoes what was done, where it would end us half-way. */
+async function applyUndoing(env: Env, plan: UnitPlan, manager: UnitManager) {
+  const interrupt = new AbortController();
+  const abort = () => interrupt.abort();
+  env.onSignal("SIGINT", abort);
+  env.onSignal("SIGTERM", abort);
+  try {
+    return await applyUnitPlan(plan, manager, {
+      signal: interrupt.signal,
+      progress: (text) => env.columns === undefined ? undefined : env.err(`${text} …\n`),
+    });
+  } finally {
+    env.offSignal("SIGINT", abort);
+    env.offSignal("SIGTERM", abort);
   }
+}
+
+/** Carries a plan out, or prints it; gives whether all listeners of what was restarted are as they are to be. */
+export async function carryOut(
+  env: Env,
+  flags: ParsedFlags,
+  plan: UnitPlan,
+  manager: UnitManager,
+  first?: FirstInstall,
+): Promise<boolean> {
+  const dryRun = flags.has("dry-run");
+  const { installed, result: { restarted } } = dryRun
+    ? { installed: await first?.make(true), result: { restarted: [] } }
+    : await behindInstall(env, first, () => applyUndoing(env, plan, manager));
   const proven = isProven(plan, restarted);
   if (flags.has("json")) {
     const { verb, scope, units, actions } = plan;
+    const install = installed && {
+      ...first?.places,
+      written: installed.files.map(({ path }) => path),
+    };
     env.out(
-      JSON.stringify({ verb, scope, units, actions, restarted, done: !dryRun }, null, 2) + "\n",
+      JSON.stringify({ verb, scope, install, units, actions, restarted, done: !dryRun }, null, 2) +
+        "\n",
     );
-  } else if (dryRun) env.out(planText(env, plan));
-  else {
-    for (const unit of plan.units) {
-      const own = restarted.filter(({ unit: name }) => unit.running.includes(name));
-      env.out(outcomeText(env, plan, unit, own));
+  } else {
+    if (installed !== undefined) env.out(`${installText(installed, !dryRun)}${dryRun ? "\n" : ""}`);
+    if (dryRun) env.out(planText(env, plan));
+    else {
+      for (const unit of plan.units) {
+        const own = restarted.filter(({ unit: name }) => unit.running.includes(name));
+        env.out(outcomeText(env, plan, unit, own));
+      }
     }
   }
-  const warnings = plan.units.flatMap(({ unit, warnings }) =>
-    warnings.map((warning) => `${unit}: ${warning}`)
-  );
-  if (plan.verb === "enable" && plan.mptcp.state === "no") {
-    warnings.push(`${plan.mptcp.reason}: it stays TCP. ${plan.mptcp.needs}`);
-  }
+  const warnings = planWarnings(plan);
   if (!proven) {
     warnings.push("a listener is TCP still: `mptcpize sockets --all --listen` tells why");
   }
@@ -222,6 +258,8 @@ export async function enable(
   checkOperands("enable", units);
   const user = flags.has("user");
   if (!flags.has("dry-run")) checkMayChange(user, "enable");
+  const folders = installations(env, user);
+  const first = planFirstInstall(env, flags, folders);
   const request: EnableRequest = {
     units,
     user,
@@ -229,10 +267,16 @@ export async function enable(
     runtime: flags.has("runtime"),
     now: flags.has("now"),
     withSockets: flags.has("with-sockets"),
-    installations: installations(env, user),
+    installations: folders,
+    ...(first === undefined ? {} : {
+      toInstall: {
+        folder: first.places.folder,
+        command: `${first.places.prefix}/bin/mptcpize`,
+      },
+    }),
   };
   const world = openUnitWorld(user ? "user" : "system");
-  return await carryOut(env, flags, await planEnable(request, world));
+  return await carryOut(env, flags, await planEnable(request, world), world.manager, first);
 }
 
 /**
@@ -250,5 +294,5 @@ export async function disable(
   if (!flags.has("dry-run")) checkMayChange(user, "disable");
   const world = openUnitWorld(user ? "user" : "system");
   const plan = await planDisable({ units, user, now: flags.has("now") }, world);
-  return await carryOut(env, flags, plan);
+  return await carryOut(env, flags, plan, world.manager);
 }

@@ -1,5 +1,5 @@
 /**
- * `mptcpize explain`: what a command is, which methods reach it, and what would be set.
+ * `mptcpize explain`: what a command or a unit is, which methods reach it, and what would be set.
  *
  * @module
  */
@@ -7,43 +7,20 @@
 import {
   type CommandFacts,
   type CommandPlan,
+  type CommandRequest,
   explainCommand,
+  NotFoundError,
   NotSupportedError,
   type PatchSite,
   planCommand,
   type Program,
 } from "../mod.ts";
 import type { Env } from "./env.ts";
+import { askedUnit, explainOneUnit, unitHint } from "./explain_unit.ts";
 import type { ParsedFlags } from "./flags.ts";
+import { describeProgram } from "./program_text.ts";
 import { painter, table, wrap } from "./render.ts";
 import { cgroupText, changeRows, commandRequest, planJson } from "./run.ts";
-
-/** One line on what a file is. */
-export function describeProgram(program: Program): string {
-  const traits = [];
-  if (program.unreadable) traits.push("unreadable program");
-  if (program.script !== undefined) {
-    const { interpreter, argument } = program.script;
-    traits.push(`script of ${interpreter}${argument === undefined ? "" : ` ${argument}`}`);
-  } else if (program.format === "unknown" && !program.unreadable) {
-    traits.push("text without #!, run by /bin/sh");
-  }
-  const { elf, go } = program;
-  if (elf !== undefined) {
-    const kind = elf.interpreter === undefined ? "static" : "dynamic";
-    const language = go === undefined ? "" : " Go";
-    traits.push(`${kind}${language} program for ${elf.machine}`);
-    if (go !== undefined) traits.push(go.version);
-    if (elf.interpreter !== undefined) {
-      traits.push(elf.libc === "unknown" ? elf.interpreter : `${elf.libc} (${elf.interpreter})`);
-    }
-    if (go?.defaultGodebug !== undefined) traits.push(`built with GODEBUG ${go.defaultGodebug}`);
-  }
-  if (program.setUid) traits.push("set-user-ID");
-  if (program.setGid) traits.push("set-group-ID");
-  if (program.fileCapabilities) traits.push("file capabilities");
-  return traits.join(", ");
-}
 
 /** The chain from what was found to what the kernel loads. */
 function chain(program: Program): Program[] {
@@ -116,19 +93,36 @@ function factsText(env: Env, facts: CommandFacts, plan: CommandPlan | undefined)
   return blocks.join("\n\n") + "\n";
 }
 
+/** Reads a command; where there is none of that name but a unit, the error says so. */
+async function readFacts(request: CommandRequest, word: string | undefined): Promise<CommandFacts> {
+  try {
+    return explainCommand(request);
+  } catch (error) {
+    if (!(error instanceof NotFoundError) || word === undefined) throw error;
+    const hint = error.hint ?? await unitHint(word);
+    throw new NotFoundError(error.message, {
+      tried: error.tried,
+      cause: error,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+}
+
 /**
- * Explains a command.
+ * Explains a command or a unit.
  *
  * @returns whether a method reaches it
- * @throws {MptcpizeError} when there is no such command, or it cannot be read
+ * @throws {MptcpizeError} when there is no such command or unit, or it cannot be read
  */
 export async function explain(
   env: Env,
   flags: ParsedFlags,
   words: readonly Uint8Array[],
 ): Promise<boolean> {
+  const asked = askedUnit(env, flags);
+  if (asked !== undefined) return await explainOneUnit(env, asked.unit, asked.flags);
   const request = commandRequest(env, flags, words);
-  const facts = explainCommand(request);
+  const facts = await readFacts(request, flags.operands[0]);
   let plan: CommandPlan | undefined;
   let refusal: NotSupportedError | undefined;
   try {

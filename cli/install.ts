@@ -14,10 +14,10 @@ import {
   encodeByteString,
   findPlaces,
   getVariable,
+  type InstallPlaces,
   type InstallPlan,
   type InstallTexts,
-  listAttachedBy,
-  listUnitsUsing,
+  listDependents,
   ownFolder,
   type PlaceRequest,
   planInstall,
@@ -42,7 +42,8 @@ function installTexts(): InstallTexts {
   };
 }
 
-function placeRequest(env: Env, flags: ParsedFlags): PlaceRequest {
+/** The places that flags ask for. */
+export function placeRequest(env: Env, flags: ParsedFlags): PlaceRequest {
   const home = getVariable(env.environment, "HOME");
   return {
     prefix: flags.value("prefix"),
@@ -52,7 +53,8 @@ function placeRequest(env: Env, flags: ParsedFlags): PlaceRequest {
   };
 }
 
-function installText(plan: InstallPlan, done: boolean): string {
+/** What was installed, or would be. */
+export function installText(plan: InstallPlan, done: boolean): string {
   const { places, before, files, manifest: { obsolete, files: all } } = plan;
   const rows = [
     ...files.map(({ path }) => ["write", path]),
@@ -76,23 +78,32 @@ function isInPath(env: Env, folder: string): boolean {
 }
 
 /**
+ * Installs what runs here at some place, or only plans it.
+ *
+ * @throws {MptcpizeError} whatever keeps it from being installed; nothing was changed then
+ */
+export async function installAt(places: InstallPlaces, dryRun: boolean): Promise<InstallPlan> {
+  checkPlaces(places, Deno.uid() ?? 0);
+  const files = await collectFiles(places, installTexts());
+  let plan = await planInstall(places, manifest.version, files);
+  if (dryRun) return plan;
+  if (plan.settles) {
+    await settleInstall(places.folder);
+    plan = await planInstall(places, manifest.version, files);
+  }
+  await applyInstall(plan);
+  return plan;
+}
+
+/**
  * Installs, or prints what would be done.
  *
  * @throws {MptcpizeError} whatever keeps it from being installed; nothing was changed then
  */
 export async function install(env: Env, flags: ParsedFlags): Promise<void> {
   const places = findPlaces(placeRequest(env, flags));
-  checkPlaces(places, Deno.uid() ?? 0);
-  const files = await collectFiles(places, installTexts());
   const dryRun = flags.has("dry-run");
-  let plan = await planInstall(places, manifest.version, files);
-  if (!dryRun) {
-    if (plan.settles) {
-      await settleInstall(places.folder);
-      plan = await planInstall(places, manifest.version, files);
-    }
-    await applyInstall(plan);
-  }
+  const plan = await installAt(places, dryRun);
   if (flags.has("json")) {
     const { before, settles, manifest: { version, obsolete } } = plan;
     const written = plan.files.map(({ path }) => path);
@@ -121,15 +132,17 @@ function uninstallText(plan: UninstallPlan | undefined, done: boolean): string {
   return `${list}mptcpize ${plan.version} ${verb} removed: ${count(plan.files.length, "file")}\n`;
 }
 
-/** Refuses to take away what systemd starts: the targets would be TCP, and nothing could detach them. */
-function checkUnused(folder: string): void {
+/** Refuses to take away what systemd starts or has loaded: what is forced by it would be TCP. */
+function checkUnused(folder: string, files: readonly string[]): void {
   const prefix = folder.replace(/\/lib\/mptcpize$/, "");
   const command = `${prefix === "/usr" ? "/usr/local" : prefix}/bin/mptcpize`;
-  const targets = listAttachedBy(command);
-  if (targets.length === 0) return;
+  const { names, undo } = listDependents(command, files);
+  if (names.length === 0) return;
   throw new ConflictError(
-    `Cannot uninstall ${command}: systemd attaches ${targets.join(", ")} by it`,
-    { hint: `\`mptcpize detach ${targets.join(" ")}\` first` },
+    `Cannot uninstall from ${folder}: ${
+      names.join(", ")
+    } would not be forced any more at the next start`,
+    { hint: `first ${undo.map((words) => `\`mptcpize ${words}\``).join(" and ")}` },
   );
 }
 
@@ -143,18 +156,9 @@ export async function uninstall(env: Env, flags: ParsedFlags): Promise<boolean> 
   const named = flags.has("user") || flags.value("prefix") !== undefined;
   const folder = (named ? undefined : ownFolder()) ?? findPlaces(placeRequest(env, flags)).folder;
   checkManifestOwner(folder, Deno.uid() ?? 0);
-  checkUnused(folder);
   const dryRun = flags.has("dry-run");
   const planned = await planUninstall(folder);
-  const units = listUnitsUsing(planned?.files ?? []);
-  if (units.length > 0) {
-    throw new ConflictError(
-      `Cannot uninstall from ${folder}: ${
-        units.join(", ")
-      } would not be forced any more at the next start`,
-      { hint: `first \`mptcpize disable ${units.join(" ")}\`` },
-    );
-  }
+  checkUnused(folder, planned?.files ?? []);
   const plan = dryRun ? planned : await applyUninstall(folder);
   if (flags.has("json")) {
     env.out(JSON.stringify({ folder, ...plan, done: !dryRun }, null, 2) + "\n");

@@ -19,7 +19,8 @@ export {
 export { type BootTarget, type PersistentTarget } from "./attach_units.ts";
 export { type MatchedTarget } from "./match_targets.ts";
 export { type FileChange, Persistence, type PersistPlan } from "./persist.ts";
-export { listAttachedBy, listPersistentTargets } from "./persistent_targets.ts";
+export { type Dependents, listDependents } from "./dependents.ts";
+export { listPersistentTargets } from "./persistent_targets.ts";
 export { type RunCgroup } from "./run_cgroup.ts";
 export { type NamedTarget, type TargetWords } from "./targets.ts";
 export { type Choice, type Method, METHODS, type Reach } from "./choose.ts";
@@ -38,15 +39,17 @@ export {
   type RestartedUnit,
   type UnitOutcome,
 } from "./unit_apply.ts";
-export { UNIT_METHODS, type UnitMethod, type UnitVariable } from "./unit_choice.ts";
-export {
-  type EnabledInstance,
-  type EnabledUnit,
-  listEnabledUnits,
-  listUnitsUsing,
-} from "./unit_list.ts";
+export { UNIT_METHODS, type UnitMethod } from "./unit_choice.ts";
+export { type UnitVariable } from "./unit_environment.ts";
+export { type EnabledInstance, type EnabledUnit, listEnabledUnits } from "./unit_list.ts";
 export { type DisableRequest, planDisable } from "./unit_disable.ts";
-export { type EnableRequest, planEnable } from "./unit_enable.ts";
+export {
+  type ComingInstallation,
+  type EnableRequest,
+  hasInstallation,
+  planEnable,
+} from "./unit_enable.ts";
+export { explainUnit, type UnitExplanation, type UnitReach } from "./unit_explain.ts";
 export {
   openUnitWorld,
   type PlannedUnit,
@@ -55,6 +58,7 @@ export {
   type UnitPlan,
   type UnitWorld,
 } from "./unit_plan.ts";
+export { type UnitProgram } from "./unit_programs.ts";
 export { checkMayChange } from "./unit_read.ts";
 export { readUnitSockets } from "./unit_restart.ts";
 export { type UnitSocket } from "./unit_sockets.ts";

@@ -50,9 +50,14 @@ function fileError(verb: string, path: string, error: unknown): Error {
   if (error instanceof MptcpizeError) return error;
   const said = error instanceof Error ? error.message.replace(/: .*? '\/.*$/, "") : String(error);
   const message = `Cannot ${verb} ${path}: ${said}`;
-  return error instanceof Deno.errors.PermissionDenied
-    ? new NotPermittedError(message, { cause: error, hint: "run it as root" })
-    : new MptcpizeError(message, { cause: error });
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return new NotPermittedError(message, { cause: error, hint: "run it as root" });
+  }
+  const isReadOnly = said.startsWith("Read-only file system") && path.startsWith("/etc/");
+  return new MptcpizeError(message, {
+    cause: error,
+    ...(isReadOnly ? { hint: "`--runtime` writes below /run, until the next boot" } : {}),
+  });
 }
 
 function contentOf(path: string): string | undefined {
@@ -142,7 +147,7 @@ class Applier {
         `Cannot enable MPTCP for ${unit}: this systemd does not know SocketProtocol=mptcp, 257 or later is needed`,
         {
           hint:
-            `let the service listen itself, where it can: \`systemctl disable --now ${unit}\`, then \`mptcpize enable\` for the service`,
+            `let the service listen itself, where it can: \`${this.#manager.command} disable --now ${unit}\`, then \`mptcpize enable\` for the service`,
         },
       );
     }
@@ -151,7 +156,7 @@ class Applier {
       : `systemd has no ${has} in its ${property}`;
     throw new ConflictError(
       `Cannot ${this.#plan.verb} MPTCP for ${unit}: ${state} after it has read its files again`,
-      { hint: `\`systemctl cat ${unit}\` shows what else sets it` },
+      { hint: `\`${this.#manager.command} cat ${unit}\` shows what else sets it` },
     );
   }
 

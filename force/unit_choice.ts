@@ -5,18 +5,18 @@
  */
 
 import type { Feature } from "../features/mod.ts";
-import { displayByteString, mergeGodebug, mergePreload, toByteString } from "../preload/mod.ts";
 import type { Program } from "../program/mod.ts";
-import {
-  assignmentsOf,
-  type DropIn,
-  hidingSetting,
-  lastValue,
-  noExecSetting,
-  unsettingSetting,
-} from "../systemd/mod.ts";
+import type { DropIn } from "../systemd/mod.ts";
 import { rootOfCommands } from "./attach_units.ts";
-import { chooseMethod, type Reach, waysToReach } from "./choose.ts";
+import { type Choice, chooseMethod, type Reach, waysToReach } from "./choose.ts";
+import {
+  confinementWarnings,
+  isObstacle,
+  type UnitObstacle,
+  type UnitVariable,
+  waysOf,
+} from "./unit_environment.ts";
+import type { UnitProgram } from "./unit_programs.ts";
 import type { UnitFacts } from "./unit_read.ts";
 
 /** A way to force a unit. */
@@ -24,24 +24,6 @@ export type UnitMethod = "preload" | "godebug" | "bpf" | "socket";
 
 /** The methods that a user may insist on. */
 export const UNIT_METHODS = ["preload", "godebug", "bpf"] as const;
-
-/** Something that stands in the way, and what to do about it. */
-export interface UnitObstacle {
-  /** A clause without a final period. */
-  readonly state: string;
-  /** A sentence without a final period. */
-  readonly remedy: string;
-}
-
-/** A variable that a drop-in sets. */
-export interface UnitVariable {
-  /** Its name. */
-  readonly name: "LD_PRELOAD" | "GODEBUG";
-  /** Its value without the drop-in; undefined if it is not set. */
-  readonly before: string | undefined;
-  /** Its value with the drop-in. */
-  readonly after: string;
-}
 
 /** What decides besides the unit itself. */
 export interface UnitChoiceFacts {
@@ -71,86 +53,12 @@ export interface UnitRefusal {
   readonly refused: UnitObstacle;
 }
 
-function merged(
-  name: UnitVariable["name"],
-  value: string | undefined,
-  library: string,
-): string {
-  if (name === "GODEBUG") return mergeGodebug(value);
-  const bytes = value === undefined ? undefined : toByteString(value);
-  return displayByteString(mergePreload(bytes, toByteString(library)));
-}
-
-/** The value that a variable has without a drop-in of ours; files of `EnvironmentFile=` not counted. */
-function valueWithout(
-  facts: UnitFacts,
-  dropIn: DropIn | undefined,
-  name: string,
-): string | undefined {
-  const now = lastValue(facts.properties.words("Environment"), name);
-  const ours = dropIn === undefined ? undefined : lastValue(assignmentsOf(dropIn), name);
-  if (now !== undefined && now !== ours) return now;
-  // What ours was merged into then: what the unit sets itself cannot be seen behind it.
-  if (now !== undefined && dropIn !== undefined) return lastValue(dropIn.before, name);
-  return lastValue(facts.managerEnvironment, name);
-}
-
-/** A variable as the drop-in would set it, or why that would not count. */
-function planVariable(
-  facts: UnitFacts,
-  dropIn: DropIn | undefined,
-  name: UnitVariable["name"],
-  library: string,
-): UnitVariable | UnitObstacle {
-  const before = valueWithout(facts, dropIn, name);
-  const after = merged(name, before, library);
-  const unset = unsettingSetting(facts.properties, `${name}=${after}`);
-  if (unset !== undefined) {
-    return {
-      state: `${unset} takes it out of the environment again`,
-      remedy: "take that line out of the unit, by `systemctl edit`",
-    };
-  }
-  for (const { path, assignments } of facts.environmentFiles.toReversed()) {
-    const value = lastValue(assignments ?? [], name);
-    if (value === undefined) continue;
-    const wanted = merged(name, value, library);
-    if (wanted === value) break;
-    return {
-      state: `EnvironmentFile=${path} sets ${name}, and counts more than a drop-in`,
-      remedy: `put \`${name}=${wanted}\` into ${path}`,
-    };
-  }
-  return { name, before, after };
-}
-
-/** Why the library does not get into the programs of a unit, or undefined if it does. */
-function libraryObstacle(
-  { properties }: UnitFacts,
-  library: string,
-  isInRoot: UnitChoiceFacts["isInRoot"],
-): UnitObstacle | undefined {
-  const hides = hidingSetting(properties, library, (root) => isInRoot(root, library));
-  if (hides !== undefined) {
-    return { state: `${hides} hides ${library}`, remedy: "" };
-  }
-  const noExec = noExecSetting(properties, library);
-  return noExec === undefined ? undefined : {
-    state: `${noExec} keeps its programs from loading ${library}`,
-    remedy: `add \`ExecPaths=${library}\` to the unit, by \`systemctl edit\``,
-  };
-}
-
 /** A program as the kernel treats it in this unit. */
 function inUnit(program: Program, facts: UnitFacts): Program {
   // With no_new_privs set-id bits and file capabilities give nothing: prctl(2), PR_SET_NO_NEW_PRIVS.
   return facts.properties.isYes("NoNewPrivileges")
     ? { ...program, setUid: false, setGid: false, fileCapabilities: false }
     : program;
-}
-
-function isObstacle(value: object): value is UnitObstacle {
-  return "remedy" in value;
 }
 
 /** What BPF would do for a unit that the environment does not reach. */
@@ -164,6 +72,27 @@ function joinHints(...hints: readonly (string | undefined)[]): string {
   return hints.filter((hint) => hint !== undefined && hint !== "").join("; or ");
 }
 
+/** What the choice for one program of a unit is; undefined where the file could not be read. */
+export function chooseForProgram(
+  { image }: UnitProgram,
+  facts: UnitFacts,
+  { hasLibrary, machine }: UnitChoiceFacts,
+): Choice | undefined {
+  const { uid, gid } = facts;
+  if (image === undefined) return undefined;
+  return chooseMethod({ program: inUnit(image, facts), uid, gid, hasLibrary, machine });
+}
+
+/** Whether a service can be forced by BPF: the kernel's answer, where its commands find mptcpize. */
+export function bpfFor({ properties }: UnitFacts, { bpf }: UnitChoiceFacts): Feature {
+  const root = rootOfCommands((name) => properties.text(name));
+  return root === undefined ? bpf() : {
+    state: "no",
+    reason: `its commands are executed inside of ${root}, where mptcpize is not`,
+    needs: "set RootDirectoryStartOnly=yes",
+  };
+}
+
 /**
  * Chooses how a service is forced.
  *
@@ -175,16 +104,10 @@ function joinHints(...hints: readonly (string | undefined)[]): string {
 export function chooseUnitMethod(
   facts: UnitFacts,
   method: UnitMethod | "auto",
-  { library, hasLibrary, machine, bpf: tryBpf, dropIn, isInRoot }: UnitChoiceFacts,
+  world: UnitChoiceFacts,
 ): UnitChoice | UnitRefusal {
-  const { name: { name }, programs, uid, gid } = facts;
-  const root = rootOfCommands((name) => facts.properties.text(name));
-  const bpf = (): Feature =>
-    root === undefined ? tryBpf() : {
-      state: "no",
-      reason: `its commands are executed inside of ${root}, where mptcpize is not`,
-      needs: "set RootDirectoryStartOnly=yes",
-    };
+  const { name: { name }, programs } = facts;
+  const bpf = () => bpfFor(facts, world);
   if (method === "bpf") {
     const can = bpf();
     if (can.state === "yes") return { method, variables: [], warnings: [] };
@@ -193,30 +116,23 @@ export function chooseUnitMethod(
       : { state: `BPF cannot be tried here (${can.cause})`, remedy: "" };
     return { refused };
   }
-  const first = programs[0]?.image?.elf?.machine ?? machine;
-  const place = library(hasLibrary(first) ? first : machine);
-  const path = typeof place === "string" ? place : undefined;
-  const ways = {
-    LD_PRELOAD: path === undefined
-      ? place as UnitObstacle
-      : libraryObstacle(facts, path, isInRoot) ?? planVariable(facts, dropIn, "LD_PRELOAD", path),
-    GODEBUG: planVariable(facts, dropIn, "GODEBUG", ""),
-  };
+  const ways = waysOf(facts, world);
   const wanted = method === "auto"
     ? ["LD_PRELOAD", "GODEBUG"] as const
     : [method === "preload" ? "LD_PRELOAD" as const : "GODEBUG" as const];
   const warnings: string[] = [];
   let main: UnitMethod | undefined = method === "auto" ? undefined : method;
   let refused: UnitObstacle | undefined;
-  for (const { path, image, fault } of programs) {
-    if (image === undefined) {
+  for (const program of programs) {
+    const { path, image, fault } = program;
+    const choice = chooseForProgram(program, facts, world);
+    if (image === undefined || choice === undefined) {
       refused ??= {
         state: `its program ${path} cannot be read: ${fault}`,
         remedy: "`--method preload` takes it to be dynamic, `--method godebug` to be Go",
       };
       continue;
     }
-    const choice = chooseMethod({ program: inUnit(image, facts), uid, gid, hasLibrary, machine });
     const reaches = (way: "preload" | "godebug"): Reach | undefined =>
       choice.reaches.find((reach) => reach.method === way);
     if (method === "auto") {
@@ -238,8 +154,11 @@ export function chooseUnitMethod(
   if (method !== "auto") {
     const obstacle = ways[wanted[0]!];
     if (isObstacle(obstacle)) {
+      if (obstacle.bars === "all") return { refused: obstacle };
       return { refused: { ...obstacle, remedy: joinHints(obstacle.remedy, bpfHint(bpf(), name)) } };
     }
+  } else if (refused?.bars === "all") {
+    return { refused };
   } else if (refused !== undefined || main === undefined) {
     const can = programs.length === 0 ? undefined : bpf();
     if (can?.state === "yes") return { method: "bpf", variables: [], warnings };
@@ -249,9 +168,7 @@ export function chooseUnitMethod(
   }
   const variables = wanted.map((name) => ways[name])
     .filter((way): way is UnitVariable => !isObstacle(way));
-  if (facts.properties.text("PAMName") !== "") {
-    warnings.push("PAM may set its environment anew (PAMName=)");
-  }
+  warnings.push(...confinementWarnings(facts, variables));
   for (const { path, assignments } of facts.environmentFiles) {
     if (assignments === undefined) {
       warnings.push(`${path} cannot be read, and would count more than the drop-in`);

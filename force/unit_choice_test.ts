@@ -56,6 +56,7 @@ function service(
     ),
     environmentFiles: [],
     managerEnvironment: ["LANG=C.UTF-8"],
+    systemdVersion: 257,
     sockets: [],
     uid: 0,
     gid: 0,
@@ -218,9 +219,26 @@ Deno.test("chooseUnitMethod() takes bpf where the environment does not reach, an
 });
 
 Deno.test("chooseUnitMethod() needs an installation for the library alone", () => {
-  const library = () => ({ state: "mptcpize is not installed", remedy: "`mptcpize install`" });
+  const library = () =>
+    ({ state: "mptcpize is not installed", remedy: "`mptcpize install`", bars: "all" }) as const;
+  // By BPF it would not do either: systemd starts mptcpize for that.
+  const bpf = (): Feature => ({ state: "yes" });
+  deepStrictEqual(refusal(service({}), "auto", { library, bpf }), library());
   deepStrictEqual(refusal(service({}), "preload", { library }).state, "mptcpize is not installed");
   deepStrictEqual(set(service({}, [GO_PROGRAM]), "auto", { library }).set, {
     GODEBUG: "multipathtcp=1",
   });
+});
+
+Deno.test("chooseUnitMethod() warns of what confines the programs", () => {
+  const warnings = (properties: Record<string, string>, library = LIBRARY) =>
+    set(service(properties), "auto", { library: () => library }).warnings.join("\n");
+  const confined = { AppArmorProfile: "-web" };
+  strictEqual(warnings(confined), "");
+  match(warnings(confined, "/opt/x/libmptcpize.so"), /AppArmor profile web may keep \/opt\/x\//);
+  match(warnings({ SELinuxContext: "a:b:c" }), /SELinuxContext=a:b:c.*sockets --unit x\.service/);
+  match(warnings({ PAMName: "login" }), /PAM may set/);
+  // GODEBUG alone needs no library.
+  const go = set(service({ SELinuxContext: "a:b:c" }, [GO_PROGRAM]), "godebug");
+  deepStrictEqual(go.warnings, []);
 });

@@ -21,6 +21,7 @@ import {
   runningInstances,
   UNIT_PROPERTIES,
   type UnitFacts,
+  userFlag,
 } from "./unit_read.ts";
 
 /** What the user wants to end. */
@@ -56,7 +57,8 @@ export async function planDisable(request: DisableRequest, world: UnitWorld): Pr
     if (existing === undefined && !leftovers && properties.text("LoadState") === "not-found") {
       throw new NotFoundError(`Cannot disable MPTCP for ${name.name}: there is no such unit`, {
         tried: [name.name],
-        hint: "`mptcpize status` lists what is enabled",
+        hint: `\`mptcpize status ${userFlag(world.manager.scope)}`.trimEnd() +
+          "` lists what is enabled",
       });
     }
     const path = existing?.path ?? dropInPath(world.folders, name.name);
@@ -85,6 +87,7 @@ export async function planDisable(request: DisableRequest, world: UnitWorld): Pr
       programs: [],
       environmentFiles: [],
       managerEnvironment: [],
+      systemdVersion: Infinity,
       sockets: [],
       uid: 0,
       gid: 0,

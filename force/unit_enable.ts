@@ -7,44 +7,22 @@
 import { ConflictError, MptcpizeError, NotSupportedError } from "../errors.ts";
 import { findInstalledLibrary, isLibraryMachine } from "../preload/mod.ts";
 import {
-  type DropInFile,
-  dropInPath,
+  type DropIn,
   environmentSetting,
   findDropIns,
-  hasLeftovers,
-  LATE_DROP_IN_NAME,
+  type ManagerScope,
   parseDropIn,
   parseUnitName,
-  renderDropIn,
 } from "../systemd/mod.ts";
-import manifest from "../deno.json" with { type: "json" };
 import { attachAtStart } from "./attach_units.ts";
 import { findInstalled } from "./installed.ts";
-import { makesNewEnvironment, programNotes } from "./notes.ts";
-import {
-  chooseUnitMethod,
-  type UnitMethod,
-  type UnitObstacle,
-  type UnitVariable,
-} from "./unit_choice.ts";
+import { makesNewEnvironment } from "./notes.ts";
+import { chooseUnitMethod, type UnitChoiceFacts } from "./unit_choice.ts";
+import { planDropIn } from "./unit_drop_in.ts";
+import type { UnitObstacle } from "./unit_environment.ts";
 import { readInstance } from "./unit_list.ts";
-import {
-  assemble,
-  holds,
-  ownDropIn,
-  type Planned,
-  type UnitAction,
-  type UnitExpectation,
-  type UnitPlan,
-  type UnitWorld,
-} from "./unit_plan.ts";
-import {
-  askableName,
-  otherListeners,
-  readUnit,
-  tcpListeners,
-  type UnitFacts,
-} from "./unit_read.ts";
+import { assemble, ownDropIn, type Planned, type UnitPlan, type UnitWorld } from "./unit_plan.ts";
+import { otherListeners, readUnit, tcpListeners, type UnitFacts, userFlag } from "./unit_read.ts";
 
 /** What the user asks for. */
 export interface EnableRequest {
@@ -62,92 +40,28 @@ export interface EnableRequest {
   readonly withSockets?: boolean;
   /** The folders of installations, the best first. */
   readonly installations: readonly string[];
+  /** An installation that is made before the plan is carried out; it counts as if it were there. */
+  readonly toInstall?: ComingInstallation;
 }
 
-/** Whether a drop-in behind the usual name of ours sets what ours sets: then ours goes behind it. */
-function needsLateName(facts: UnitFacts, settings: readonly string[]): boolean {
-  const names = new Set(settings.map((setting) => setting.split("=")[0]!));
-  return facts.properties.words("DropInPaths").some((path) => {
-    const name = path.slice(path.lastIndexOf("/") + 1);
-    if (name <= "90-mptcpize.conf" || name === LATE_DROP_IN_NAME) return false;
-    try {
-      return Deno.readTextFileSync(path).split("\n")
-        .some((line) => names.has(/^\s*(\w+)\s*=/.exec(line)?.[1] ?? ""));
-    } catch {
-      return false;
-    }
-  });
+/** An installation that is not there yet. */
+export interface ComingInstallation {
+  /** Its folder, of which the library is loaded. */
+  readonly folder: string;
+  /** Its program. */
+  readonly command: string;
 }
 
-/** The drop-in of a unit, with what must be true of it afterwards. */
-function planDropIn(
-  world: UnitWorld,
-  request: EnableRequest,
-  facts: UnitFacts,
-  chosen: {
-    readonly method: UnitMethod;
-    readonly settings: readonly string[];
-    readonly variables: readonly UnitVariable[];
-    readonly warnings: readonly string[];
-    readonly expectations: readonly Omit<UnitExpectation, "unit">[];
-  },
-  existing: DropInFile | undefined,
-): Planned {
-  const { name } = facts;
-  const { method, settings, variables } = chosen;
-  const text = renderDropIn({
-    version: manifest.version,
-    unit: name.name,
-    method,
-    undo: `mptcpize disable ${request.user ? "--user " : ""}${name.name}`,
-    section: name.type === "socket" ? "Socket" : "Service",
-    settings,
-    before: variables.flatMap(({ name, before }) =>
-      before === undefined ? [] : [`${name}=${before}`]
-    ),
-  });
-  const late = existing?.path.endsWith(LATE_DROP_IN_NAME) || needsLateName(facts, settings);
-  const runtime = request.runtime ?? false;
-  const file = dropInPath(world.folders, name.name, { runtime, late });
-  const there = findDropIns(world.folders, name.name);
-  const same = there.find(({ path }) => path === file);
-  const before = same === undefined ? undefined : Deno.readTextFileSync(file);
-  const unit = askableName(name);
-  const expectations = [
-    { unit, property: "DropInPaths", has: file },
-    ...chosen.expectations.map((expectation) => ({ unit, ...expectation })),
-  ];
-  // One that lies elsewhere, such as in /run, would count beside it.
-  const others = there.filter(({ path }) => path !== file);
-  const done = before === text && others.length === 0 && !hasLeftovers(world.folders, name.name) &&
-    expectations.every((expectation) => holds(facts.properties, expectation)) &&
-    !facts.properties.isYes("NeedDaemonReload");
-  const actions: UnitAction[] = [
-    ...others.map(({ path }): UnitAction => ({
-      kind: "remove",
-      path,
-      before: Deno.readTextFileSync(path),
-    })),
-    { kind: "write", path: file, text, ...(before === undefined ? {} : { before }) },
-  ];
-  const notes = facts.programs.flatMap(({ image }) =>
-    image === undefined || makesNewEnvironment(image) !== undefined ? [] : programNotes(image)
-  );
-  return {
-    unit: {
-      unit: name.name,
-      method,
-      file,
-      text,
-      variables,
-      done,
-      running: facts.running,
-      warnings: chosen.warnings,
-      notes: [...new Set(notes)],
-    },
-    actions: done ? [] : actions,
-    expectations: done ? [] : expectations,
-  };
+/** Whether units find the library of one of some installations. */
+export function hasInstallation(installations: readonly string[], user: boolean): boolean {
+  try {
+    if (!isLibraryMachine(Deno.build.arch)) return false;
+    findInstalledLibrary(Deno.build.arch, installations, user ? Deno.uid() ?? 0 : 0);
+    return true;
+  } catch (error) {
+    if (error instanceof NotSupportedError) return false;
+    throw error;
+  }
 }
 
 /** The refusal of a unit as an error. */
@@ -158,28 +72,52 @@ function refusalError(unit: string, { state, remedy }: UnitObstacle): MptcpizeEr
   );
 }
 
-function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts): Planned {
-  const { name } = facts;
-  const existing = ownDropIn(findDropIns(world.folders, name.name), "enable");
-  const choice = chooseUnitMethod(facts, request.method ?? "auto", {
+/** That there is no installation, and how to get one; `error` has what was tried. */
+function notInstalled(why: string, error: unknown, scope: ManagerScope): UnitObstacle {
+  const tried = error instanceof Error ? error.message.replace(/^.*?: /, "") : String(error);
+  const hint = error instanceof MptcpizeError ? error.hint : undefined;
+  return {
+    state: `mptcpize is not installed, and ${why} at each start (${tried})`,
+    remedy: hint === undefined
+      ? ""
+      : `${hint}, or \`mptcpize enable ${userFlag(scope)}--install\` for both`,
+    bars: "all",
+  };
+}
+
+/** The program that systemd is to start, where BPF forces a unit. */
+function commandFor(world: UnitWorld, { toInstall }: EnableRequest, unit: string): string {
+  if (toInstall !== undefined) return toInstall.command;
+  try {
+    return findInstalled();
+  } catch (error) {
+    throw refusalError(
+      unit,
+      notInstalled("systemd attaches the unit by it", error, world.manager.scope),
+    );
+  }
+}
+
+/** What decides for a service on this machine, besides itself. */
+export function choiceFactsOf(
+  world: UnitWorld,
+  { installations, toInstall }: Pick<EnableRequest, "installations" | "toInstall">,
+  dropIn: DropIn | undefined,
+): UnitChoiceFacts {
+  return {
     library: (machine) => {
+      if (toInstall !== undefined) return `${toInstall.folder}/lib/${machine}/libmptcpize.so`;
       try {
         if (!isLibraryMachine(machine)) throw new Error(`there is no library for ${machine}`);
-        return findInstalledLibrary(machine, request.installations, world.uid);
+        return findInstalledLibrary(machine, installations, world.uid);
       } catch (error) {
-        const hint = error instanceof MptcpizeError ? error.hint : undefined;
-        return {
-          state: `mptcpize is not installed, and units load its library at each start (${
-            error instanceof Error ? error.message.replace(/^.*?: /, "") : error
-          })`,
-          remedy: hint ?? "",
-        };
+        return notInstalled("units load its library", error, world.manager.scope);
       }
     },
     hasLibrary: isLibraryMachine,
     machine: Deno.build.arch,
     bpf: world.bpf,
-    dropIn: existing?.dropIn,
+    dropIn,
     isInRoot: (root, path) => {
       try {
         return Deno.statSync(root + path).isFile;
@@ -187,11 +125,21 @@ function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts)
         return false;
       }
     },
-  });
+  };
+}
+
+function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts): Planned {
+  const { name } = facts;
+  const existing = ownDropIn(findDropIns(world.folders, name.name), "enable");
+  const choice = chooseUnitMethod(
+    facts,
+    request.method ?? "auto",
+    choiceFactsOf(world, request, existing?.dropIn),
+  );
   if ("refused" in choice) throw refusalError(name.name, choice.refused);
   const { method, variables } = choice;
   if (method === "bpf") {
-    const command = findInstalled();
+    const command = commandFor(world, request, name.name);
     return planDropIn(world, request, facts, {
       ...choice,
       settings: [attachAtStart(command, false)],
@@ -213,6 +161,9 @@ function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts)
   }, existing);
 }
 
+/** Source: NEWS of systemd 257. */
+const SOCKET_PROTOCOL_SINCE = 257;
+
 function planSocket(world: UnitWorld, request: EnableRequest, facts: UnitFacts): Planned {
   const { name, properties } = facts;
   const cannot = (state: string) => `Cannot enable MPTCP for ${name.name}: ${state}`;
@@ -225,7 +176,7 @@ function planSocket(world: UnitWorld, request: EnableRequest, facts: UnitFacts):
   }
   if (tcpListeners(properties).length === 0) {
     throw new NotSupportedError(cannot("it has no TCP listener"), {
-      hint: `\`systemctl cat ${name.name}\` shows what it listens on`,
+      hint: `\`${world.manager.command} cat ${name.name}\` shows what it listens on`,
     });
   }
   const [other] = otherListeners(properties);
@@ -258,7 +209,16 @@ function planSocket(world: UnitWorld, request: EnableRequest, facts: UnitFacts):
     method: "socket",
     settings: ["SocketProtocol=mptcp"],
     variables: [],
-    warnings: ["it does not start where MPTCP is off: keep net.mptcp.enabled at 1"],
+    warnings: [
+      "it does not start where MPTCP is off: keep net.mptcp.enabled at 1",
+      // Tried all the same: distributions take single changes into older versions.
+      ...(facts.systemdVersion < SOCKET_PROTOCOL_SINCE
+        ? [
+          `SocketProtocol=mptcp came with systemd ${SOCKET_PROTOCOL_SINCE}, and this is ${facts.systemdVersion}: ` +
+          "it is undone if it does not take effect",
+        ]
+        : []),
+    ],
     expectations: [{ property: "SocketProtocol", has: MPTCP }],
   }, existing);
 }
@@ -279,16 +239,17 @@ function socketsOf(
     !request.units.some((word) => parseUnitName(word).name === unit)
   );
   if (wanted.length === 0) return { units: [] };
+  const enable = `mptcpize enable ${userFlag(request.user ? "user" : "system")}`;
   if ((request.method ?? "auto") !== "auto") {
     return {
       units: [],
-      warning: `${state}, and stay TCP: \`mptcpize enable ${wanted.join(" ")}\``,
+      warning: `${state}, and stay TCP: \`${enable}${wanted.join(" ")}\``,
     };
   }
   throw new ConflictError(
     `Cannot enable MPTCP for ${name}: ${state}, out of its own reach`,
     {
-      hint: `\`mptcpize enable --with-sockets ${name}\` does both, \`mptcpize enable ${
+      hint: `\`${enable}--with-sockets ${name}\` does both, \`${enable}${
         wanted.join(" ")
       }\` the listeners alone`,
     },

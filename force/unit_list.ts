@@ -8,7 +8,6 @@ import { NotSupportedError } from "../errors.ts";
 import {
   assignmentsOf,
   type DropIn,
-  type DropInFolders,
   dropInFolders,
   isTemplate,
   lastValue,
@@ -100,35 +99,6 @@ function openOrNot(scope: ManagerScope): UnitManager | undefined {
     if (error instanceof NotSupportedError) return undefined;
     throw error;
   }
-}
-
-/**
- * The enabled units whose drop-in names one of some files: without them they would not be forced any more.
- *
- * Those of the machine, and of the user who calls; of other users' units nothing is seen.
- *
- * @param paths absolute
- */
-export function listUnitsUsing(
-  paths: readonly string[],
-  folders: readonly DropInFolders[] = allFolders(),
-): string[] {
-  return folders.flatMap(listDropIns).filter(({ path }) => {
-    const words = Deno.readTextFileSync(path).split(/[\s":=]+|\+-/);
-    return paths.some((wanted) => words.includes(wanted));
-  }).map(({ unit }) => unit);
-}
-
-function allFolders(): DropInFolders[] {
-  const scopes: readonly ManagerScope[] = ["system", "user"];
-  return scopes.flatMap((scope) => {
-    try {
-      return [dropInFolders(scope)];
-    } catch (error) {
-      if (error instanceof NotSupportedError) return []; // No user's session.
-      throw error;
-    }
-  });
 }
 
 /**

@@ -16,7 +16,8 @@ import {
   type UnitManager,
   type UnitProperties,
 } from "../systemd/mod.ts";
-import type { UnitMethod, UnitVariable } from "./unit_choice.ts";
+import type { UnitMethod } from "./unit_choice.ts";
+import type { UnitVariable } from "./unit_environment.ts";
 import { isRunning, type UnitFacts } from "./unit_read.ts";
 
 /** What systemd must say of a unit afterwards. */

@@ -1,147 +1,10 @@
-import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert";
+import { deepStrictEqual, doesNotMatch, match, ok, rejects, strictEqual } from "node:assert";
 import { ConflictError, MptcpizeError, NotFoundError, NotSupportedError } from "../errors.ts";
-import {
-  assignmentsOf,
-  type DropInFolders,
-  environmentSetting,
-  findDropIns,
-  UnitManager,
-} from "../systemd/mod.ts";
+import { inScene, recordedCommand } from "../tests/systemd/fake.ts";
+import { listUnitsUsing } from "./dependents.ts";
 import { applyUnitPlan } from "./unit_apply.ts";
-import { listUnitsUsing } from "./unit_list.ts";
 import { planDisable } from "./unit_disable.ts";
-import { type EnableRequest, planEnable } from "./unit_enable.ts";
-import type { UnitWorld } from "./unit_plan.ts";
-
-const TESTDATA = new URL("../systemd/testdata/", import.meta.url);
-
-function recorded(unit: string): string | undefined {
-  const name = unit.replace(/\.service$/, "").replace("@", "_at_");
-  try {
-    return Deno.readTextFileSync(new URL(`show_${name}.txt`, TESTDATA));
-  } catch {
-    return undefined;
-  }
-}
-
-/** Systemd as far as units go: what was recorded, with the drop-ins as they were at the last reload. */
-class FakeSystemd {
-  readonly asked: string[] = [];
-  /** What an asked command answers instead. */
-  readonly failing = new Map<string, string>();
-  /** Properties that are other than recorded, as `UNIT NAME`. */
-  readonly changed = new Map<string, string>();
-  readonly manager = new UnitManager("system", (_, words) => Promise.resolve(this.#answer(words)));
-  #loaded = new Map<string, { path: string; assignments: string[]; text: string }[]>();
-
-  constructor(readonly folders: DropInFolders) {}
-
-  #reload(): void {
-    this.#loaded.clear();
-    for (const folder of [this.folders.persistent, this.folders.runtime]) {
-      let names: string[] = [];
-      try {
-        names = [...Deno.readDirSync(folder)].map(({ name }) => name);
-      } catch {
-        // None was made.
-      }
-      for (const unit of names.map((name) => name.slice(0, -".d".length))) {
-        const read = findDropIns(this.folders, unit).map(({ path, dropIn }) => ({
-          path,
-          text: Deno.readTextFileSync(path),
-          assignments: dropIn === undefined ? [] : assignmentsOf(dropIn),
-        }));
-        this.#loaded.set(unit, read);
-      }
-    }
-  }
-
-  #show(unit: string): string {
-    const text = recorded(unit) ?? recorded("nosuch")!.replaceAll("nosuch.service", unit);
-    const loaded = this.#loaded.get(unit) ?? [];
-    return text.split("\n").map((line) => {
-      const [name = "", value = ""] = [line.split("=", 1)[0], line.slice(line.indexOf("=") + 1)];
-      const other = this.changed.get(`${unit} ${name}`);
-      if (other !== undefined) return `${name}=${other}`;
-      if (name === "DropInPaths") return `${name}=${loaded.map(({ path }) => path).join(" ")}`;
-      if (name === "SocketProtocol" && loaded.some(({ text }) => text.includes("=mptcp"))) {
-        return "SocketProtocol=262";
-      }
-      if (name !== "Environment") return line;
-      // What is set anew counts, in the place behind.
-      const set = loaded.flatMap(({ assignments }) => assignments);
-      const printed = set.map((assignment) => environmentSetting(assignment).slice(12));
-      return `Environment=${[value, ...printed].filter((word) => word !== "").join(" ")}`;
-    }).join("\n");
-  }
-
-  #answer(words: readonly string[]) {
-    const rest = words.filter((word) => !["--no-pager", "--no-ask-password", "--"].includes(word));
-    const [verb = "", ...operands] = rest;
-    const asked = verb === "show" ? "show" : [verb, ...operands].join(" ");
-    if (verb !== "show") this.asked.push(asked);
-    const fault = this.failing.get(asked);
-    if (fault !== undefined) return { code: 1, stdout: "", stderr: fault };
-    if (verb === "daemon-reload") this.#reload();
-    const stdout = verb !== "show"
-      ? ""
-      : operands[2] === undefined
-      ? "Environment=LANG=C.UTF-8\n"
-      : this.#show(operands[2]);
-    return { code: 0, stdout, stderr: "" };
-  }
-}
-
-interface Scene {
-  readonly systemd: FakeSystemd;
-  readonly world: UnitWorld;
-  readonly request: (units: string[], changes?: Partial<EnableRequest>) => EnableRequest;
-  /** All files below the folders of drop-ins, and their text. */
-  readonly files: () => Record<string, string>;
-}
-
-async function inScene(use: (scene: Scene) => Promise<void>): Promise<void> {
-  const root = Deno.makeTempDirSync({ dir: "/var/tmp" });
-  try {
-    const folder = `${root}/installed`;
-    const library = `${folder}/lib/${Deno.build.arch}`;
-    Deno.mkdirSync(library, { recursive: true });
-    Deno.writeTextFileSync(`${library}/libmptcpize.so`, "");
-    Deno.chmodSync(root, 0o755);
-    const [persistent, runtime] = [`${root}/etc`, `${root}/run`];
-    Deno.mkdirSync(persistent);
-    Deno.mkdirSync(runtime);
-    const systemd = new FakeSystemd({ persistent, runtime, stop: [persistent, runtime] });
-    const files = (at = root, below = ""): Record<string, string> =>
-      Object.fromEntries(
-        [...Deno.readDirSync(at)].filter(({ name }) => name !== "installed").flatMap((entry) => {
-          const path = `${at}/${entry.name}`;
-          const name = `${below}/${entry.name}`;
-          return entry.isDirectory
-            ? [[name, "folder"], ...Object.entries(files(path, name))]
-            : [[name, Deno.readTextFileSync(path)]];
-        }),
-      );
-    await use({
-      systemd,
-      world: {
-        manager: systemd.manager,
-        folders: systemd.folders,
-        mptcp: { state: "yes" },
-        uid: Deno.uid() ?? 0,
-        bpf: () => ({ state: "no", reason: "no BPF here", needs: "Linux 6.6" }),
-      },
-      request: (units, changes = {}) => ({
-        units,
-        installations: [folder],
-        ...changes,
-      }),
-      files,
-    });
-  } finally {
-    Deno.removeSync(root, { recursive: true });
-  }
-}
+import { planEnable } from "./unit_enable.ts";
 
 Deno.test("planEnable() and planDisable() write one drop-in, and remove it with its folder", () =>
   inScene(async ({ world, request, files, systemd }) => {
@@ -167,6 +30,36 @@ Deno.test("planEnable() and planDisable() write one drop-in, and remove it with 
     deepStrictEqual(systemd.asked, ["daemon-reload", "daemon-reload"]);
     const nothing = await planDisable({ units: ["lab-several"] }, world);
     deepStrictEqual([nothing.units[0]?.done, nothing.actions], [true, []]);
+  }));
+
+Deno.test("planEnable() writes anew what an older version wrote", () =>
+  inScene(async ({ world, request, files, systemd }) => {
+    const plan = await planEnable(request(["lab-several"]), world);
+    await applyUnitPlan(plan, world.manager);
+    const { file, text } = plan.units[0]!;
+    Deno.writeTextFileSync(file, text!.replace(/mptcpize \S+ for/, "mptcpize 0.0.1 for"));
+    await systemd.manager.reload();
+    const newer = await planEnable(request(["lab-several"]), world);
+    strictEqual(newer.units[0]?.done, false);
+    await applyUnitPlan(newer, world.manager);
+    strictEqual(files()["/etc/lab-several.service.d/90-mptcpize.conf"], text);
+  }));
+
+Deno.test("what planEnable() advises for units of a user names their manager", () =>
+  inScene(async ({ world, request, systemd }) => {
+    const manager = systemd.userManager;
+    const user = { ...world, manager };
+    const hint = (unit: string, message: RegExp) =>
+      rejects(planEnable(request([unit], { user: true }), user), (error: MptcpizeError) => {
+        match(error.hint ?? "", message);
+        return true;
+      });
+    await hint("nosuch", /`systemctl --user list-unit-files/);
+    await hint("lab-masked", /`systemctl --user unmask/);
+    await hint("lab-transient", /`systemd-run --user mptcpize run/);
+    await hint("system.slice", /^as root, `mptcpize attach` with the path/);
+    systemd.changed.set("lab-activated.service ExecStart", recordedCommand("lab-several"));
+    await hint("lab-activated", /`mptcpize enable --user --with-sockets/);
   }));
 
 Deno.test("applyUnitPlan() puts all back when any step fails", () =>
@@ -302,6 +195,10 @@ Deno.test("planEnable() leads a socket-activated service to its socket", () =>
       ["lab-activated.socket", "socket"],
     ]);
     match(both.units[1]?.text ?? "", /\[Socket\]\nSocketProtocol=mptcp\n$/);
+    doesNotMatch(both.units[1]?.warnings.join() ?? "", /257/);
+    systemd.version = "252.39-1~deb12u1";
+    const older = await planEnable(request(["lab-activated.socket"]), world);
+    match(older.units[0]?.warnings.join() ?? "", /came with systemd 257, and this is 252/);
     const named = await planEnable(request(["lab-activated", "lab-activated.socket"]), world);
     strictEqual(named.units.length, 2);
     const insisted = await planEnable(request(["lab-activated"], { method: "preload" }), world);
@@ -335,15 +232,10 @@ Deno.test("listUnitsUsing() names the units that would miss a file", () =>
     await applyUnitPlan(await planEnable(request(["lab-several"]), world), world.manager);
     const { installations: [folder] } = request([]);
     const library = `${folder}/lib/${Deno.build.arch}/libmptcpize.so`;
-    const using = (...paths: string[]) => listUnitsUsing(paths, [world.folders]);
+    const using = (...paths: string[]) => listUnitsUsing(paths, world.folders);
     deepStrictEqual(using("/usr/local/bin/mptcpize", library), ["lab-several.service"]);
     deepStrictEqual(using("/usr/local/bin/mptcpize", `${folder}/lib`), []);
   }));
-
-/** The first command line of a unit, as it was printed. */
-function recordedCommand(name: string): string {
-  return /^ExecStart=(.*true-by.*)$/m.exec(recorded(name) ?? "")?.[1] ?? "";
-}
 
 Deno.test("enable and disable leave a file of others under our name alone", () =>
   inScene(async ({ world, request, files }) => {

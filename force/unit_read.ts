@@ -15,6 +15,7 @@ import {
 import {
   instanceOf,
   isTemplate,
+  type ManagerScope,
   parseUnitName,
   type UnitManager,
   type UnitName,
@@ -60,6 +61,8 @@ export interface UnitFacts {
   readonly environmentFiles: readonly ReadEnvironmentFile[];
   /** The environment that the manager itself gives to services. */
   readonly managerEnvironment: readonly string[];
+  /** Infinity where it cannot be told. */
+  readonly systemdVersion: number;
   /** Socket units that are in force and give it TCP listeners. */
   readonly sockets: readonly TriggeringSocket[];
   readonly uid: number;
@@ -99,53 +102,63 @@ export function otherListeners(properties: UnitProperties): string[] {
   );
 }
 
+/** What stands before a unit where it may be a user's. */
+export function userFlag(scope: ManagerScope): "--user " | "" {
+  return scope === "user" ? "--user " : "";
+}
+
 /** Why a unit of a type that has no sockets of its own is refused. */
-function wrongType({ name, type }: UnitName, verb: string): MptcpizeError {
+function wrongType({ name, type }: UnitName, scope: ManagerScope): MptcpizeError {
+  // Names are those of the machine's units: one of a user is found by its path.
+  const attach = scope === "system"
+    ? `\`mptcpize attach ${name}\``
+    : "as root, `mptcpize attach` with the path of its cgroup";
   const about: Record<string, readonly [string, string]> = {
-    slice: [
-      "a slice starts no program itself",
-      `\`mptcpize attach ${name}\` forces all that is in it`,
-    ],
+    slice: ["a slice starts no program itself", `${attach} forces all that is in it`],
     scope: [
       "the processes of a scope are started by others",
-      `\`mptcpize attach ${name}\` forces what they open from now on`,
+      `${attach} forces what they open from now on`,
     ],
     timer: ["a timer starts another unit", "name the service that it starts"],
     path: ["a path unit starts another unit", "name the service that it starts"],
   };
   const [state, hint] = about[type] ??
     [`a ${type} unit starts no program that makes sockets`, "name a service or a socket"];
-  return new NotSupportedError(`Cannot ${verb} ${name}: ${state}`, { hint });
+  return new NotSupportedError(`Cannot enable MPTCP for ${name}: ${state}`, { hint });
 }
 
 /** Why a unit cannot carry a drop-in, or undefined if it can. */
-export function unitRefusal(name: UnitName, properties: UnitProperties): MptcpizeError | undefined {
+function unitRefusal(
+  name: UnitName,
+  properties: UnitProperties,
+  { scope, command: systemctl }: UnitManager,
+): MptcpizeError | undefined {
   const cannot = (state: string) => `Cannot enable MPTCP for ${name.name}: ${state}`;
-  if (name.type !== "service" && name.type !== "socket") return wrongType(name, "enable MPTCP for");
+  if (name.type !== "service" && name.type !== "socket") return wrongType(name, scope);
   switch (properties.text("LoadState")) {
     case "loaded":
       break;
     case "not-found":
       return new NotFoundError(cannot("there is no such unit"), {
         tried: [name.name],
-        hint: `\`systemctl list-unit-files '*.${name.type}'\` lists those that there are`,
+        hint: `\`${systemctl} list-unit-files '*.${name.type}'\` lists those that there are`,
       });
     case "masked":
       return new ConflictError(cannot("it is masked, so that nothing can start it"), {
-        hint: `\`systemctl unmask ${name.name}\``,
+        hint: `\`${systemctl} unmask ${name.name}\``,
       });
     default: {
       const said = /"(.*)"$/.exec(properties.text("LoadError"))?.[1];
       return new ConflictError(
         cannot(`systemd cannot load it (${said ?? properties.text("LoadState")})`),
-        { hint: `\`systemctl status ${name.name}\` tells more` },
+        { hint: `\`${systemctl} status ${name.name}\` tells more` },
       );
     }
   }
   if (properties.isYes("Transient")) {
     return new NotSupportedError(
       cannot("it is transient: it is gone when it stops, and a drop-in would have come too late"),
-      { hint: "`systemd-run mptcpize run COMMAND` starts another one" },
+      { hint: `\`systemd-run ${userFlag(scope)}mptcpize run COMMAND\` starts another one` },
     );
   }
   return undefined;
@@ -176,10 +189,10 @@ export async function readUnit(manager: UnitManager, word: string): Promise<Unit
   const asked = parseUnitName(word);
   const early = asked.type === "service" || asked.type === "socket"
     ? undefined
-    : wrongType(asked, "enable MPTCP for");
+    : wrongType(asked, manager.scope);
   if (early !== undefined) throw early;
   const properties = await manager.show(askableName(asked), UNIT_PROPERTIES);
-  const refusal = unitRefusal(asked, properties);
+  const refusal = unitRefusal(asked, properties, manager);
   if (refusal !== undefined) throw refusal;
   const template = isTemplate(asked);
   const name = template ? asked : parseUnitName(properties.text("Id"));
@@ -189,6 +202,7 @@ export async function readUnit(manager: UnitManager, word: string): Promise<Unit
     : isRunning(properties)
     ? [name.name]
     : [];
+  const ofManager = await manager.showManager(["Environment", "Version"]);
   const caller = manager.scope === "system"
     ? { uid: 0, gid: 0 }
     : { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
@@ -199,9 +213,11 @@ export async function readUnit(manager: UnitManager, word: string): Promise<Unit
     programs: readPrograms(properties),
     environmentFiles: readEnvironmentFiles(properties),
     managerEnvironment: [
-      ...(await manager.showManager(["Environment"])).words("Environment"),
+      ...ofManager.words("Environment"),
       ...passedEnvironment(properties.words("PassEnvironment")),
     ],
+    // Such as `252.39-1~deb12u1`.
+    systemdVersion: Number(/^\d+/.exec(ofManager.text("Version"))?.[0] ?? Infinity),
     sockets: name.type === "service" ? await readSockets(manager, properties) : [],
     ...idsOf(properties, caller),
   };
@@ -231,7 +247,11 @@ async function checkSamples(
     if (one === other) continue;
     throw new ConflictError(
       `Cannot enable MPTCP for ${name.name}: its ${variable} is another one for each instance`,
-      { hint: `enable its instances one by one: \`mptcpize enable ${instanceOf(name, "NAME")}\`` },
+      {
+        hint: `enable its instances one by one: \`mptcpize enable ${userFlag(manager.scope)}${
+          instanceOf(name, "NAME")
+        }\``,
+      },
     );
   }
 }

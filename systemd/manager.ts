@@ -153,6 +153,11 @@ export class UnitManager {
     this.#start = start;
   }
 
+  /** The words by which a user asks this manager: `systemctl`, or `systemctl --user`. */
+  get command(): string {
+    return this.scope === "user" ? "systemctl --user" : "systemctl";
+  }
+
   #systemctl(words: readonly string[], signal?: AbortSignal): Promise<Answer> {
     const scope = this.scope === "user" ? ["--user"] : [];
     const all = [...scope, "--no-pager", "--no-ask-password", ...words];

@@ -7,17 +7,10 @@
 import { deepStrictEqual, strictEqual } from "node:assert";
 import { readBpfState } from "../../bpf/mod.ts";
 import { listEnabledUnits } from "../../mod.ts";
-import { installCheckout } from "../attach/installation.ts";
 import { BPF } from "../attach/scene.ts";
-import { disable, enable, installUnits, listeners, must, snapshot, until } from "./world.ts";
+import { disable, enable, listeners, must, prepareMachine, snapshot, until } from "./world.ts";
 
-const stack = new AsyncDisposableStack();
-Deno.test.beforeAll(async () => {
-  if (BPF.ignore) return;
-  stack.use(installCheckout());
-  stack.use(await installUnits());
-});
-Deno.test.afterAll(() => stack.disposeAsync());
+prepareMachine(BPF);
 
 for (
   const [unit, port] of [["lab-static", 8103], ["lab-root-server", 8113], [

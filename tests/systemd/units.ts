@@ -27,8 +27,22 @@ while True:
 /** A library that is loaded into every program all the same: any that changes nothing. */
 export const OTHER_LIBRARY = "/lib/x86_64-linux-gnu/libdl.so.2";
 
+/** A listener for HAProxy, whose package brings none. */
+const HAPROXY = `frontend lab
+  bind 127.0.0.1:8114
+  mode http
+  timeout client 60s
+  http-request return status 200 content-type text/plain string hello
+`;
+
+/** What an administrator wrote beside the unit of a package. */
+export const DROP_IN_FOLDER = "/etc/systemd/system/haproxy.service.d";
+
 /** Files by path, and the text of each. */
 export const FILES: Readonly<Record<string, string>> = {
+  [`${SCENE}/haproxy.cfg`]: HAPROXY,
+  [`${DROP_IN_FOLDER}/10-lab.conf`]:
+    `[Service]\nEnvironment="EXTRAOPTS=-S /run/haproxy-master.sock -f ${SCENE}/haproxy.cfg"\n`,
   [`${SCENE}/index.html`]: "hello\n",
   [`${SCENE}/activated.py`]: ACTIVATED,
   [`${SCENE}/preload.env`]: `# jemalloc and the like\nLD_PRELOAD="${OTHER_LIBRARY}"\n`,

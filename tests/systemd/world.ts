@@ -16,7 +16,27 @@ import {
   type UnitPlan,
 } from "../../mod.ts";
 import { CLI } from "../apps/force.ts";
-import { FILES, SCENE, UNITS } from "./units.ts";
+import { installCheckout } from "../attach/installation.ts";
+import { type Skip, skipUnless } from "../skip.ts";
+import { DROP_IN_FOLDER, FILES, SCENE, UNITS } from "./units.ts";
+
+/** For tests that change units of a real systemd. */
+export const LAB = skipUnless(
+  "the kernel lab",
+  Deno.env.has("MPTCPIZE_LAB"),
+  "`deno task lab`",
+);
+
+/** Has mptcpize and the units of the tests on the machine while the tests of a file run, unless they are skipped. */
+export function prepareMachine({ ignore }: Skip): void {
+  const stack = new AsyncDisposableStack();
+  Deno.test.beforeAll(async () => {
+    if (ignore) return;
+    stack.use(installCheckout());
+    stack.use(await installUnits());
+  });
+  Deno.test.afterAll(() => stack.disposeAsync());
+}
 
 const decoder = new TextDecoder();
 
@@ -142,8 +162,10 @@ export async function snapshot(): Promise<Record<string, string>> {
 }
 
 /** Puts the units of the tests on the machine; what they need of it is gone when it is disposed of. */
-export async function installUnits(): Promise<AsyncDisposable> {
-  Deno.mkdirSync(`${SCENE}/root`, { recursive: true });
+async function installUnits(): Promise<AsyncDisposable> {
+  for (const folder of [`${SCENE}/root`, DROP_IN_FOLDER]) {
+    Deno.mkdirSync(folder, { recursive: true });
+  }
   for (const [path, text] of Object.entries(FILES)) Deno.writeTextFileSync(path, text);
   Deno.copyFileSync("/usr/bin/sleep", `${SCENE}/root/sleep`);
   Deno.copyFileSync("/bin/busybox", `${SCENE}/root/busybox`);
@@ -159,7 +181,7 @@ export async function installUnits(): Promise<AsyncDisposable> {
       for (const name of [...Object.keys(UNITS), "lab-masked.service", "lab-alias.service"]) {
         Deno.removeSync(`/etc/systemd/system/${name}`);
       }
-      Deno.removeSync(SCENE, { recursive: true });
+      for (const folder of [SCENE, DROP_IN_FOLDER]) Deno.removeSync(folder, { recursive: true });
       await run(["systemctl", "reset-failed"]);
       await must("systemctl", "daemon-reload");
     },
