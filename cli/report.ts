@@ -48,13 +48,17 @@ function pathLines(paths: readonly PathTraffic[]): string[] {
 
 function socketsText({ sockets }: RunReport): string[] {
   if (sockets === undefined) return ["not counted"];
-  const { made, forced, returned, refusal } = sockets;
+  const { countedBy, made, forced, returned, refusal, softened = 0 } = sockets;
   const refused = made - forced;
+  const left = countedBy === "kernel"
+    ? `${refused} where MPTCP is off`
+    : `${refused} refused MPTCP${refusal ? ` (${refusal})` : ""}`;
   return [
     [
       `${made} made, ${forced} forced`,
-      ...(refused > 0 ? [`${refused} refused MPTCP${refusal ? ` (${refusal})` : ""}`] : []),
+      ...(refused > 0 ? [left] : []),
       ...(returned > 0 ? [`${returned} back to TCP for an option`] : []),
+      ...(softened > 0 ? [`${count(softened, "option")} softened`] : []),
     ].join(", "),
   ];
 }

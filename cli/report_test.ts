@@ -7,7 +7,14 @@ const REPORT: RunReport = {
   command: "curl",
   seconds: 1.624,
   end: { kind: "exited", status: 0 },
-  sockets: { made: 3, forced: 2, returned: 0, refusal: "ENOPROTOOPT" },
+  sockets: {
+    countedBy: "library",
+    made: 3,
+    forced: 2,
+    returned: 0,
+    refusal: "ENOPROTOOPT",
+    softened: undefined,
+  },
   connections: { mptcp: 1, fallback: 1, tcp: 1 },
   listeners: NONE,
   subflows: 2,
@@ -34,6 +41,16 @@ Deno.test("reportText() puts a run into a few lines, and leaves out what says no
   paths        10.9.0.1 to 10.9.1.1  2 subflows  sent 1.1 kB, received 12.0 MB
 `,
   );
+});
+
+Deno.test("reportText() tells what the kernel counted where it forces", () => {
+  const line = (made: number, forced: number, softened: number) => {
+    const none = { returned: 0, refusal: undefined };
+    const sockets = { countedBy: "kernel", made, forced, softened, ...none } as const;
+    return /^ {2}sockets +(.*)$/m.exec(reportText({ ...REPORT, sockets }))?.[1];
+  };
+  strictEqual(line(2, 2, 0), "2 made, 2 forced");
+  strictEqual(line(3, 1, 1), "3 made, 1 forced, 2 where MPTCP is off, 1 option softened");
 });
 
 Deno.test("reportText() keeps within 80 columns, whatever there is to say", () => {
