@@ -1,6 +1,6 @@
-import { match, ok, strictEqual } from "node:assert";
+import { match, ok, strictEqual, throws } from "node:assert";
 import type { RunReport } from "../mod.ts";
-import { reportText } from "./report.ts";
+import { openReport, reportText } from "./report.ts";
 
 const NONE = { mptcp: 0, fallback: 0, tcp: 0 };
 const REPORT: RunReport = {
@@ -83,4 +83,36 @@ Deno.test("reportText() keeps within 80 columns, whatever there is to say", () =
   match(text, /^ {2}fell back +likely: the peer/m);
   match(text, /400 asked for MPTCP, 3 answered with it, 2 accepted/);
   match(text, /3 sockets: closed faster/);
+});
+
+Deno.test("openReport() adds to a descriptor of the caller's, and tells where there is no room", () => {
+  let said = "";
+  const env = { err: (text: string) => void (said += text) };
+  const path = Deno.makeTempFileSync();
+  try {
+    Deno.writeTextFileSync(path, "kept\n");
+    using file = Deno.openSync(path, { append: true });
+    const fd = [...Deno.readDirSync("/proc/self/fd")].find(({ name }) => {
+      try {
+        return Deno.readLinkSync(`/proc/self/fd/${name}`) === path;
+      } catch {
+        return false; // That of the folder itself.
+      }
+    })!.name;
+    ok(file);
+    openReport(env, `/dev/fd/${fd}`, false).write(REPORT);
+    match(Deno.readTextFileSync(path), /^kept\n\{\n/);
+  } finally {
+    Deno.removeSync(path);
+  }
+  strictEqual(said, "");
+  openReport(env, "/dev/full", false).write(REPORT);
+  strictEqual(
+    said,
+    "mptcpize: Cannot write the report to /dev/full: no room is left (ENOSPC)\n",
+  );
+  throws(
+    () => openReport(env, "/proc", false),
+    { name: "UsageError", message: "Cannot write the report to /proc: it is a folder (EISDIR)" },
+  );
 });
