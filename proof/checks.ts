@@ -181,8 +181,10 @@ function checkPaths(machine: MachineFacts): Check[] {
 
 function pathWords(names: readonly string[], { pathManager }: MachineFacts): string {
   const { endpoints, limits } = pathManager!;
-  const set = `${endpoints.length} endpoint${endpoints.length === 1 ? "" : "s"}, ` +
-    `limits ${limits.subflows} and ${limits.addAddrAccepted}`;
+  const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+  const set = `${count(endpoints.length, "endpoint")}; limits: ` +
+    `${count(limits.subflows, "more subflow")}, ` +
+    `${limits.addAddrAccepted} of the addresses that peers announce`;
   switch (names.length) {
     case 0:
       return `no way out of this network namespace (${set})`;
@@ -194,7 +196,10 @@ function pathWords(names: readonly string[], { pathManager }: MachineFacts): str
 }
 
 function checkManagers({ managers }: MachineFacts): Check[] {
-  if (managers.length < 2) return [];
+  if (managers.length === 0) return [];
+  if (managers.length === 1) {
+    return [check("ok", "managers", `${managers[0]} runs, which may set endpoints by itself`)];
+  }
   return [check(
     "warning",
     "managers",
@@ -251,22 +256,34 @@ function checkContainer({ container }: MachineFacts): Check[] {
   )];
 }
 
-function checkSelfTest(tests: readonly SelfTest[]): Check[] {
+/**
+ * How long the kernel does not ask after a lost SYN, and what makes it ask again: writing the setting, with
+ * whatever value.
+ *
+ * Source: Documentation/networking/mptcp-sysctl.rst (blackhole_timeout), net/mptcp/ctrl.c
+ * proc_blackhole_detect_timeout @ v6.12.
+ */
+function checkBlackhole({ sysctls }: MachineFacts): Check {
+  const seconds = Number(sysctls["mptcp/blackhole_timeout"] ?? 3600);
+  const time = seconds % 3600 === 0 ? `${seconds / 3600} h` : `${seconds} s`;
+  return check(
+    "broken",
+    "blackhole",
+    `a SYN with MPTCP was lost, so the kernel has stopped asking for it: for ${time}, and longer each time ` +
+      "it happens again, for all connections from this network namespace",
+    `\`sysctl -w net.mptcp.blackhole_timeout=${seconds}\``,
+  );
+}
+
+function checkSelfTest(tests: readonly SelfTest[], machine: MachineFacts): Check[] {
   const passed = tests.filter((test) => test.passed).map(({ family }) => family);
   const checks: Check[] = [];
-  if (tests.some(({ notAsked }) => notAsked)) {
-    checks.push(check(
-      "broken",
-      "blackhole",
-      "a SYN with MPTCP was lost, so the kernel has stopped asking for it: for an hour or more, " +
-        "for all connections from this network namespace",
-      "`sysctl -w net.mptcp.blackhole_timeout=3600`",
-    ));
-  }
+  if (tests.some(({ notAsked }) => notAsked)) checks.push(checkBlackhole(machine));
   for (const test of tests.filter(({ passed, notAsked }) => !passed && !notAsked)) {
     const ends = test.client === undefined ? "" : `client ${test.client}, server ${test.server}`;
     const what = [ends, test.failure ?? ""].filter(Boolean).join("; ");
-    const mend = test.failure?.startsWith("connect") ? "`ip link set lo up`" : undefined;
+    // Without `lo` neither has an address.
+    const mend = /^(connect|bind)/.test(test.failure ?? "") ? "`ip link set lo up`" : undefined;
     checks.push(check("broken", "self-test", `over loopback, ${test.family}: ${what}`, mend));
   }
   if (passed.length > 0) {
@@ -289,6 +306,6 @@ export function judge(facts: DiagnosisFacts): Check[] {
     ...checkMethods(facts, sockets),
     ...checkSecurityModules(machine),
     ...(sockets ? checkCounters(machine) : []),
-    ...checkSelfTest(selfTests),
+    ...checkSelfTest(selfTests, machine),
   ];
 }

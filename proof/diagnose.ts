@@ -20,8 +20,8 @@ export interface Diagnosis {
   readonly checks: readonly Check[];
   /** What was read. */
   readonly machine: MachineFacts;
-  /** How the trial of the method `preload` went. */
-  readonly preload: PreloadTrial;
+  /** How the trial of the method `preload` went; undefined where there is no loopback to try it over. */
+  readonly preload: PreloadTrial | undefined;
   /** Whether the kernel loads the program of the method `bpf`. */
   readonly bpf: Feature;
   /** Connections over loopback, one for each address family. */
@@ -52,9 +52,10 @@ export async function diagnose(environment: Environment = []): Promise<Diagnosis
   );
   const selfTests: SelfTest[] = [];
   for (const family of families) selfTests.push(await selfTest(family));
-  const preload = families.length > 0
+  // Where nothing can connect over loopback, the child could not listen there.
+  const preload = selfTests.some(({ client }) => client !== undefined)
     ? await tryPreload(environment)
-    : { verdict: undefined, library: undefined };
+    : undefined;
   const methods = { preload, bpf: probeBpf() };
   return {
     usable: selfTests.some(({ passed }) => passed),

@@ -11,7 +11,8 @@ import type { PreloadTrial } from "./try_preload.ts";
 
 /** What a judgement of the methods rests on. */
 export interface MethodFacts {
-  readonly preload: PreloadTrial;
+  /** Undefined where it was not tried. */
+  readonly preload: PreloadTrial | undefined;
   /** Whether the kernel loads the BPF program. */
   readonly bpf: Feature;
   readonly machine: MachineFacts;
@@ -41,27 +42,43 @@ function checkSocketUnits(version: number | undefined): Check {
   return check("ok", "socket unit", words);
 }
 
+function checkPreload(preload: PreloadTrial | undefined): Check {
+  if (preload === undefined) {
+    return check("warning", "preload", "not tried: there is no loopback to try it over");
+  }
+  const { verdict, library, failure, mend } = preload;
+  if (verdict === "mptcp") {
+    return check("ok", "preload", "tried on a real program: its listener is MPTCP");
+  }
+  if (failure !== undefined) return check("broken", "preload", failure, mend);
+  const place = library === undefined ? "" : ` (${library})`;
+  return check("broken", "preload", `tried on a real program: its listener stayed TCP${place}`);
+}
+
+/** Source: Documentation/admin-guide/LSM/Yama.rst @ v6.12. */
+function checkPatch({ ptraceScope = 0 }: MachineFacts): Check {
+  const scope = `kernel.yama.ptrace_scope is ${ptraceScope}`;
+  const words = ptraceScope >= 3
+    ? `not here: no program may be traced (${scope})`
+    : ptraceScope === 2
+    ? `for static programs, as root: others may not trace theirs (${scope})`
+    : "for static programs, where it is asked for: not tried";
+  return check("ok", "patch", words);
+}
+
 /** One line for each method. */
 export function checkMethods(facts: MethodFacts, usable: boolean): Check[] {
-  const { preload, bpf, machine: { systemdVersion } } = facts;
+  const { preload, bpf, machine } = facts;
   if (!usable) {
     const words = "not tried: there are no MPTCP sockets";
-    return ["preload", "godebug", "bpf"].map((method) => check("warning", method, words));
+    return ["preload", "godebug", "bpf", "patch"].map((method) => check("warning", method, words));
   }
-  const place = preload.library === undefined ? "" : ` (${preload.library})`;
-  const tried = preload.verdict === "mptcp"
-    ? check("ok", "preload", "tried on a real program: its listener is MPTCP")
-    : check(
-      "broken",
-      "preload",
-      preload.failure ?? `tried on a real program: its listener stayed TCP${place}`,
-      "`deno task build` builds the library anew",
-    );
   return [
-    tried,
+    checkPreload(preload),
     check("ok", "godebug", "for programs of Go 1.21 and newer: not tried"),
     checkBpf(bpf),
-    checkSocketUnits(systemdVersion),
+    checkPatch(machine),
+    checkSocketUnits(machine.systemdVersion),
   ];
 }
 
@@ -84,7 +101,9 @@ const CAVEATS: Readonly<Record<string, string>> = {
 
 /** Which security modules are active, with what is to be known of them. */
 export function checkSecurityModules({ securityModules }: MachineFacts): Check[] {
-  if (securityModules === undefined) return [];
+  if (securityModules === undefined) {
+    return [check("ok", "LSM", "not shown here: /sys/kernel/security is not mounted")];
+  }
   const known = securityModules.filter((name) => CAVEATS[name] !== undefined);
   if (known.length === 0) {
     const active = securityModules.join(", ") || "none";
