@@ -171,11 +171,13 @@ function askDescriptors(
 }
 
 function processNote(unreadable: number): string {
-  const processes = unreadable === 1 ? "1 process" : `${unreadable} processes`;
+  const [processes, hold] = unreadable === 1
+    ? ["1 process", "it holds"]
+    : [`${unreadable} processes`, "they hold"];
   const remedy = Deno.uid() === 0
     ? "Root of this container or sandbox may not see all"
     : "Run it as root to see all";
-  return `${processes} could not be looked into: which sockets they hold, and what is not connected, ` +
+  return `${processes} could not be looked into: which sockets ${hold}, and what is not connected, ` +
     `is not shown. ${remedy}`;
 }
 
