@@ -10,6 +10,7 @@ import type { Environment } from "../preload/mod.ts";
 import { type Check, judge } from "./checks.ts";
 import { type MachineFacts, readMachine } from "./machine.ts";
 import { type SelfTest, selfTest } from "./loopback.ts";
+import { type PatchTrial, tryPatch } from "./try_patch.ts";
 import { type PreloadTrial, tryPreload } from "./try_preload.ts";
 
 /** A diagnosis of this machine, in this network namespace. */
@@ -24,13 +25,15 @@ export interface Diagnosis {
   readonly preload: PreloadTrial | undefined;
   /** Whether the kernel loads the program of the method `bpf`. */
   readonly bpf: Feature;
+  /** How the trial of the method `patch` went. */
+  readonly patch: PatchTrial;
   /** Connections over loopback, one for each address family. */
   readonly selfTests: readonly SelfTest[];
 }
 
 /**
- * Diagnoses this machine: by trying sockets, a child with the preload library, and a connection over
- * loopback; and by reading what is set and counted.
+ * Diagnoses this machine: by trying sockets, a child with the preload library and one that is patched, and a
+ * connection over loopback; and by reading what is set and counted.
  *
  * Needs: nothing.
  *
@@ -56,7 +59,7 @@ export async function diagnose(environment: Environment = []): Promise<Diagnosis
   const preload = selfTests.some(({ client }) => client !== undefined)
     ? await tryPreload(environment)
     : undefined;
-  const methods = { preload, bpf: probeBpf() };
+  const methods = { preload, bpf: probeBpf(), patch: tryPatch() };
   return {
     usable: selfTests.some(({ passed }) => passed),
     checks: judge({ machine, ...methods, selfTests }),

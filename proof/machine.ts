@@ -66,8 +66,6 @@ export interface MachineFacts {
   readonly systemdVersion: number | undefined;
   /** The active security modules, as the kernel names them; undefined where that is not shown. */
   readonly securityModules: readonly string[] | undefined;
-  /** kernel.yama.ptrace_scope; undefined without Yama. */
-  readonly ptraceScope: number | undefined;
   /** What kind of container this is; undefined for none that could be told. */
   readonly container: string | undefined;
 }
@@ -181,11 +179,6 @@ function readSecurityModules(): string[] | undefined {
   return text === "" ? undefined : text.split(",");
 }
 
-function readPtraceScope(): number | undefined {
-  const text = read("/proc/sys/kernel/yama/ptrace_scope").trim();
-  return text === "" ? undefined : Number(text);
-}
-
 function readContainer(): string | undefined {
   const exists = (path: string) => {
     try {
@@ -233,7 +226,6 @@ export function readMachine(): MachineFacts {
     managers: ["mptcpd", "NetworkManager"].filter((name) => commands.has(name)),
     systemdVersion: readSystemdVersion(),
     securityModules: readSecurityModules(),
-    ptraceScope: readPtraceScope(),
     container: readContainer(),
   };
 }

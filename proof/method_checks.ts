@@ -7,6 +7,7 @@
 import type { Feature } from "../features/mod.ts";
 import { type Check, check } from "./checks.ts";
 import type { MachineFacts } from "./machine.ts";
+import type { PatchTrial } from "./try_patch.ts";
 import type { PreloadTrial } from "./try_preload.ts";
 
 /** What a judgement of the methods rests on. */
@@ -15,6 +16,7 @@ export interface MethodFacts {
   readonly preload: PreloadTrial | undefined;
   /** Whether the kernel loads the BPF program. */
   readonly bpf: Feature;
+  readonly patch: PatchTrial;
   readonly machine: MachineFacts;
 }
 
@@ -55,20 +57,18 @@ function checkPreload(preload: PreloadTrial | undefined): Check {
   return check("broken", "preload", `tried on a real program: its listener stayed TCP${place}`);
 }
 
-/** Source: Documentation/admin-guide/LSM/Yama.rst @ v6.12. */
-function checkPatch({ ptraceScope = 0 }: MachineFacts): Check {
-  const scope = `kernel.yama.ptrace_scope is ${ptraceScope}`;
-  const words = ptraceScope >= 3
-    ? `not here: no program may be traced (${scope})`
-    : ptraceScope === 2
-    ? `for static programs, as root: others may not trace theirs (${scope})`
-    : "for static programs, where it is asked for: not tried";
+function checkPatch({ patched, failure }: PatchTrial): Check {
+  const words = patched
+    ? "tried on a static program: its socket is MPTCP"
+    : patched === undefined
+    ? `could not be tried: ${failure}`
+    : `not here: ${failure ?? "the socket of a static program stayed TCP"}`;
   return check("ok", "patch", words);
 }
 
 /** One line for each method. */
 export function checkMethods(facts: MethodFacts, usable: boolean): Check[] {
-  const { preload, bpf, machine } = facts;
+  const { preload, bpf, patch, machine: { systemdVersion } } = facts;
   if (!usable) {
     const words = "not tried: there are no MPTCP sockets";
     return ["preload", "godebug", "bpf", "patch"].map((method) => check("warning", method, words));
@@ -77,8 +77,8 @@ export function checkMethods(facts: MethodFacts, usable: boolean): Check[] {
     checkPreload(preload),
     check("ok", "godebug", "for programs of Go 1.21 and newer: not tried"),
     checkBpf(bpf),
-    checkPatch(machine),
-    checkSocketUnits(machine.systemdVersion),
+    checkPatch(patch),
+    checkSocketUnits(systemdVersion),
   ];
 }
 
