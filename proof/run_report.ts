@@ -179,6 +179,10 @@ function notesOf(plan: CommandPlan, watch: Watch, made: MadeSockets | undefined)
       notes.push(`No library reports where the kernel forces: of connections ${ONLY_A_MOMENT}`);
     } else if (made === undefined) {
       notes.push(`No program of it loaded the library that reports: ${ONLY_A_MOMENT}`);
+    } else if (made.made === 0 && watch.sockets.any) {
+      notes.push(
+        "What made its sockets did not load the library that reports: they are not counted",
+      );
     }
   }
   if (watch.refused) {

@@ -133,6 +133,11 @@ export class RunSockets {
   readonly #paths = new Map<string, Traffic>();
   #subflows = 0;
 
+  /** Whether any socket was seen. */
+  get any(): boolean {
+    return this.#seen.size > 0;
+  }
+
   /** Takes what a socket is now; of one that is seen again, what was said last counts. */
   see(inode: number, facts: SocketFacts): void {
     const seen = sighting(facts);
