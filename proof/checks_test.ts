@@ -16,6 +16,7 @@ const MACHINE: MachineFacts = {
   managers: [],
   systemdVersion: 257,
   securityModules: ["lockdown", "capability", "yama"],
+  landlock: false,
   container: undefined,
 };
 
@@ -161,7 +162,10 @@ Deno.test("judge() asks for loopback where nothing can listen, and blames no met
 Deno.test("judge() tells of security modules that treat MPTCP otherwise than TCP", () => {
   const told = (names: readonly string[] | undefined) =>
     checks({ securityModules: names }).filter(({ subject }) => subject === "LSM");
-  match(told(undefined)[0]?.words ?? "", /^not shown here/);
+  deepStrictEqual(told(undefined).map(({ words }) => words.slice(0, 14)), ["not shown here"]);
+  const asked = checks({ securityModules: undefined, landlock: true })
+    .filter(({ subject }) => subject === "LSM");
+  match(asked[1]?.words ?? "", /Landlock/);
   match(told(["yama"])[0]?.words ?? "", /^yama: nothing/);
   const both = told(["landlock", "lockdown", "apparmor"]);
   strictEqual(both.length, 2);

@@ -100,9 +100,11 @@ const CAVEATS: Readonly<Record<string, string>> = {
 };
 
 /** Which security modules are active, with what is to be known of them. */
-export function checkSecurityModules({ securityModules }: MachineFacts): Check[] {
+export function checkSecurityModules({ securityModules, landlock }: MachineFacts): Check[] {
   if (securityModules === undefined) {
-    return [check("ok", "LSM", "not shown here: /sys/kernel/security is not mounted")];
+    const hidden = "not shown here: /sys/kernel/security is not mounted";
+    return [hidden, ...landlock ? [CAVEATS["landlock"]!] : []]
+      .map((words) => check("ok", "LSM", words));
   }
   const known = securityModules.filter((name) => CAVEATS[name] !== undefined);
   if (known.length === 0) {
