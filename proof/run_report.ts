@@ -144,12 +144,17 @@ async function watchUntil(end: Promise<unknown>, watch: Watch): Promise<void> {
 }
 
 /**
- * The target that the command was started in: this process is in its cgroup too. Undefined where somebody has
- * detached it meanwhile.
+ * The target that the command was started in: this process is in its cgroup too. Undefined where it is not there
+ * any more.
  */
 function readOwnTarget(): Target | undefined {
-  const own = findCgroup(readProcessCgroup("self") ?? "/");
-  return readBpfState()?.targets.find(({ kind, path }) => kind === "cgroup" && path === own);
+  try {
+    const own = findCgroup(readProcessCgroup("self") ?? "/");
+    return readBpfState()?.targets.find(({ kind, path }) => kind === "cgroup" && path === own);
+  } catch (error) {
+    if (!(error instanceof MptcpizeError)) throw error;
+    return undefined; // Another version has taken the maps over: the command's end counts all the same.
+  }
 }
 
 /** How many sockets were made, by whoever counted; undefined for nobody. */
@@ -172,7 +177,7 @@ const ONLY_A_MOMENT = "only what lived for a moment could be seen, and the count
 function notesOf(plan: CommandPlan, watch: Watch, made: MadeSockets | undefined): string[] {
   const notes = [];
   if (plan.cgroup !== undefined && made === undefined) {
-    notes.push("Its target was detached meanwhile, and what the kernel had counted went with it");
+    notes.push("Somebody has detached it meanwhile, and what the kernel had counted is gone");
   }
   if (plan.mptcp.state !== "no") {
     if (plan.cgroup !== undefined) {
