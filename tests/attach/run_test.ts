@@ -152,9 +152,10 @@ Deno.test({
     };
     const one = { countedBy: "kernel", made: 1, forced: 1, returned: 0, softened: 0 };
     const client = [RAW_SOCKET, "connect", server.port];
-    const shell = ["sh", "-c", '"$@"; exec "$@"', "sh", BUSYBOX, "nc", "127.0.0.1", server.port];
+    const busybox = [BUSYBOX, "nc", "127.0.0.1", server.port];
+    const shell = ["sh", "-c", '"$@"; exec "$@"', "sh", ...busybox];
     const bpf = ["--method", "bpf"];
-    deepStrictEqual((await report(client)).sockets, one, "auto");
+    deepStrictEqual((await report(busybox)).sockets, one, "auto");
     deepStrictEqual((await report(client, ...bpf)).sockets, one);
     deepStrictEqual((await report(shell, ...bpf)).sockets, { ...one, made: 2, forced: 2 });
     const off = `echo 0 >/proc/sys/net/mptcp/enabled; ${BUSYBOX} nc 127.0.0.1 1 || true`;
