@@ -75,6 +75,8 @@ function enrol(
   wanted: readonly (readonly [Key, boolean])[],
 ): Omit<AttachResult, "upgraded"> {
   const records = new Map(before);
+  // Before this process may be in a target: it would count among what is forced there.
+  const refused = findRefused();
   const [added, kept] = [new Set<string>(), new Set<string>()];
   for (const [key, strict] of wanted) {
     const word = wordOf(key);
@@ -104,7 +106,7 @@ function enrol(
     digest: readObjectFile().digest,
     // Who attached first may not have been shown the address.
     pernetId: former.pernetId || findPernetId(),
-    refused: findRefused(),
+    refused,
   };
   // From here on what was added is forced.
   writeSettings(set.settings, settings, all);

@@ -7,7 +7,7 @@
 import { type Check, diagnose, fixCommands } from "../mod.ts";
 import type { Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
-import { painter, wrap } from "./render.ts";
+import { painter, paragraphWidth, wrap } from "./render.ts";
 
 const STYLE = { ok: "green", warning: "yellow", broken: "red" } as const;
 const STATUS_WIDTH = 9;
@@ -15,11 +15,12 @@ const SUBJECT_WIDTH = 13;
 
 function checkText(env: Env, { status, subject, words, mend }: Check): string {
   const indent = STATUS_WIDTH + SUBJECT_WIDTH;
+  const width = paragraphWidth(env);
   const label = painter(env.color)(STYLE[status], status) +
     " ".repeat(STATUS_WIDTH - status.length);
   const lines = [
-    label + subject.padEnd(SUBJECT_WIDTH) + wrap(words, indent).trimStart(),
-    ...(mend === undefined ? [] : [wrap(`mend: ${mend}`, indent)]),
+    label + subject.padEnd(SUBJECT_WIDTH) + wrap(words, indent, width).trimStart(),
+    ...(mend === undefined ? [] : [wrap(`mend: ${mend}`, indent, width)]),
   ];
   return lines.join("\n");
 }

@@ -69,7 +69,7 @@ function checkValue(flag: FlagSpec, raw: string, value: string | undefined): str
   }
   if (value === undefined || value === "") {
     throw new UsageError(`Cannot parse ${raw}: its value is missing`, {
-      hint: `\`${raw} ${flag.choices?.join("|") ?? flag.value}\``,
+      hint: `\`${raw}${flag.optional ? "=" : " "}${flag.choices?.join("|") ?? flag.value}\``,
     });
   }
   if (flag.choices && !flag.choices.includes(value)) {

@@ -7,7 +7,7 @@
 import { type AddressProbe, probeServer, UsageError } from "../mod.ts";
 import type { Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
-import { count, painter, wrap } from "./render.ts";
+import { count, painter, paragraphWidth, shellWord, wrap } from "./render.ts";
 import { addressText } from "./sockets_text.ts";
 
 const DEFAULT_PORT = 443;
@@ -18,10 +18,16 @@ export function parseTarget(text: string): { readonly host: string; readonly por
   const bracketed = /^\[([^\]]+)\](?::(.*))?$/.exec(text);
   const plain = /^([^:]+)(?::([^:]*))?$/.exec(text);
   const bare = URL.canParse(`http://[${text.replace(/%\w+$/, "")}]/`) ? [text, text] : undefined;
-  const [, host, port] = bracketed ?? plain ?? bare ?? [];
+  const isUrl = text.includes("://") && URL.canParse(text);
+  const [, host, port] = isUrl ? [] : bracketed ?? plain ?? bare ?? [];
   if (host === undefined) {
-    throw new UsageError(`Cannot parse ${text}: it is no HOST or HOST:PORT`, {
-      hint: "an IPv6 address with a port is written [2001:db8::1]:443",
+    const url = isUrl ? new URL(text).host : "";
+    throw new UsageError(`Cannot parse ${shellWord(text)}: it is no HOST or HOST:PORT`, {
+      hint: url !== ""
+        ? `\`mptcpize probe ${url}\``
+        : text.includes("::")
+        ? "an IPv6 address with a port is written [2001:db8::1]:443"
+        : "`mptcpize probe example.org:443`",
     });
   }
   const number = port === undefined ? DEFAULT_PORT : Number(port);
@@ -61,6 +67,7 @@ const ANSWERS: Readonly<Record<AddressProbe["outcome"], string>> = {
 
 function probeText(env: Env, probe: AddressProbe): string {
   const { outcome, words, evidence, hint, announced, announcedCount } = probe;
+  const paragraph = (text: string) => wrap(text, 2, paragraphWidth(env));
   const style = outcome === "mptcp" ? "green" : ANSWERS[outcome] === "no" ? "red" : "yellow";
   const answer = painter(env.color)(style, ANSWERS[outcome]);
   const others = announced.length > 0
@@ -68,14 +75,14 @@ function probeText(env: Env, probe: AddressProbe): string {
       ", ",
     )
     : announcedCount > 0
-    ? count(announcedCount, "address").replace(/ss$/, "sses")
+    ? count(announcedCount, "address", "addresses")
     : "";
   return [
     `${addressText(probe)}  ${answer}`,
-    wrap(words, 2),
-    wrap(`(${evidence.join("; ")})`, 2),
-    ...(others === "" ? [] : [wrap(`it announced ${others} for more subflows`, 2)]),
-    ...(hint === undefined ? [] : [wrap(`hint: ${hint}`, 2)]),
+    paragraph(words),
+    paragraph(`(${evidence.join("; ")})`),
+    ...(others === "" ? [] : [paragraph(`it announced ${others} for more subflows`)]),
+    ...(hint === undefined ? [] : [paragraph(`hint: ${hint}`)]),
   ].join("\n");
 }
 

@@ -16,4 +16,14 @@ Deno.test("parseTarget() refuses what is neither", () => {
   for (const text of ["", ":80", "host:", "host:0", "host:65536", "host:http", "a:b:c", "[::1]x"]) {
     throws(() => parseTarget(text), UsageError, text);
   }
+  const hint = (text: string) => {
+    try {
+      return parseTarget(text) && "";
+    } catch (error) {
+      return (error as UsageError).hint;
+    }
+  };
+  deepStrictEqual(hint("https://example.org:8443/a"), "`mptcpize probe example.org:8443`");
+  deepStrictEqual(hint("[2001:db8::1"), "an IPv6 address with a port is written [2001:db8::1]:443");
+  deepStrictEqual(hint(""), "`mptcpize probe example.org:443`");
 });

@@ -4,7 +4,20 @@
  * @module
  */
 
-const WIDTH = 80;
+import type { Env } from "./env.ts";
+
+/** The terminal, as far as text depends on it. */
+export type Screen = Pick<Env, "color" | "columns">;
+
+/** How wide it is where it is no terminal. */
+export const WIDTH = 80;
+/** Paragraphs are not read any better in longer lines. */
+const PARAGRAPH_WIDTH = 100;
+
+/** How wide paragraphs are. */
+export function paragraphWidth({ columns }: Pick<Screen, "columns">): number {
+  return Math.min(columns ?? WIDTH, PARAGRAPH_WIDTH);
+}
 
 /** Wraps words into lines of at most `width` columns; a word that is longer stands alone. */
 export function wrap(text: string, indent = 0, width: number = WIDTH): string {

@@ -5,7 +5,7 @@
  */
 
 import { type PathTraffic, type RunReport, UsageError, type Verdict } from "../mod.ts";
-import type { Env } from "./env.ts";
+import { ClosedPipe, type Env } from "./env.ts";
 import { bytesText, count, table, wrap } from "./render.ts";
 import { reasonLines, VERDICT_WORDS } from "./sockets_text.ts";
 
@@ -48,13 +48,17 @@ function pathLines(paths: readonly PathTraffic[]): string[] {
 
 function socketsText({ sockets }: RunReport): string[] {
   if (sockets === undefined) return ["not counted"];
-  const { made, forced, returned, refusal } = sockets;
+  const { countedBy, made, forced, returned, refusal, softened = 0 } = sockets;
   const refused = made - forced;
+  const left = countedBy === "kernel"
+    ? `${refused} where MPTCP is off`
+    : `${refused} refused MPTCP${refusal ? ` (${refusal})` : ""}`;
   return [
     [
       `${made} made, ${forced} forced`,
-      ...(refused > 0 ? [`${refused} refused MPTCP${refusal ? ` (${refusal})` : ""}`] : []),
+      ...(refused > 0 ? [left] : []),
       ...(returned > 0 ? [`${returned} back to TCP for an option`] : []),
+      ...(softened > 0 ? [`${count(softened, "option")} softened`] : []),
     ].join(", "),
   ];
 }
@@ -91,7 +95,7 @@ export function reportText(report: RunReport): string {
     ["sockets", socketsText(report)],
     ["connections", connectionsText(report)],
     ["paths", pathLines(paths)],
-    ["fell back", reasonLines(fallbackReasons, LABEL_WIDTH + 2)],
+    ["fell back", reasonLines(fallbackReasons, 80 - LABEL_WIDTH - 2)],
     ["counters", countersText(report)],
     ["lost", lost === 0 ? [] : [`${count(lost, "socket")}: closed faster than they could be read`]],
     ["note", notes],
@@ -110,13 +114,37 @@ export interface ReportTarget {
   readonly write: (report: RunReport) => void;
 }
 
+/** Paths of descriptors that somebody else has open, too. */
+const DESCRIPTOR = /^\/(dev\/(fd\/\d+|stdout|stderr)|proc\/self\/fd\/\d+)$/;
+
+/** What is in the way, by the errno that the runtime names. */
+const STATES: Readonly<Record<string, string>> = {
+  EACCES: "this user may not",
+  EISDIR: "it is a folder",
+  ENOENT: "there is no such folder, or no such descriptor",
+  ENOSPC: "no room is left",
+  ENOTDIR: "what it is to lie in is no folder",
+};
+
+/** A report that could not be written, in one sentence. */
+function cannotWrite(path: string, cause: unknown): string {
+  const { code, message } = cause as { code?: string; message?: string };
+  const why = code === undefined ? message : `${STATES[code] ?? "it cannot be written"} (${code})`;
+  return `Cannot write the report to ${path}: ${why}`;
+}
+
 /**
  * Where the flag says that the report goes: text to stderr, or JSON to a file, which is opened at once so that
- * it is known before the command starts whether it can be written.
+ * it is known before the command starts whether it can be written. What the caller has open as a descriptor is
+ * added to, not cut off.
  *
  * @throws {UsageError} when the file cannot be written
  */
-export function openReport(env: Env, path: string | undefined, json: boolean): ReportTarget {
+export function openReport(
+  env: Pick<Env, "err">,
+  path: string | undefined,
+  json: boolean,
+): ReportTarget {
   if (path === undefined) {
     return {
       write: (report) => env.err(json ? JSON.stringify(report) + "\n" : `\n${reportText(report)}`),
@@ -124,16 +152,23 @@ export function openReport(env: Env, path: string | undefined, json: boolean): R
   }
   let file: Deno.FsFile;
   try {
-    file = Deno.openSync(path, { write: true, create: true, truncate: true });
+    const append = DESCRIPTOR.test(path);
+    file = Deno.openSync(path, append ? { append } : { write: true, create: true, truncate: true });
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new UsageError(`Cannot write the report to ${path}: ${why}`, { cause });
+    throw new UsageError(cannotWrite(path, cause), { cause });
   }
   return {
     write: (report) => {
       const bytes = new TextEncoder().encode(JSON.stringify(report, null, 2) + "\n");
-      for (let rest = bytes; rest.length > 0;) rest = rest.subarray(file.writeSync(rest));
-      file.close();
+      try {
+        for (let rest = bytes; rest.length > 0;) rest = rest.subarray(file.writeSync(rest));
+      } catch (cause) {
+        if (cause instanceof Deno.errors.BrokenPipe) throw new ClosedPipe();
+        // The command's end counts, whether or not there was room for the report.
+        env.err(`mptcpize: ${cannotWrite(path, cause)}\n`);
+      } finally {
+        file.close();
+      }
     },
   };
 }

@@ -1,13 +1,20 @@
-import { match, ok, strictEqual } from "node:assert";
+import { match, ok, strictEqual, throws } from "node:assert";
 import type { RunReport } from "../mod.ts";
-import { reportText } from "./report.ts";
+import { openReport, reportText } from "./report.ts";
 
 const NONE = { mptcp: 0, fallback: 0, tcp: 0 };
 const REPORT: RunReport = {
   command: "curl",
   seconds: 1.624,
   end: { kind: "exited", status: 0 },
-  sockets: { made: 3, forced: 2, returned: 0, refusal: "ENOPROTOOPT" },
+  sockets: {
+    countedBy: "library",
+    made: 3,
+    forced: 2,
+    returned: 0,
+    refusal: "ENOPROTOOPT",
+    softened: undefined,
+  },
   connections: { mptcp: 1, fallback: 1, tcp: 1 },
   listeners: NONE,
   subflows: 2,
@@ -34,6 +41,16 @@ Deno.test("reportText() puts a run into a few lines, and leaves out what says no
   paths        10.9.0.1 to 10.9.1.1  2 subflows  sent 1.1 kB, received 12.0 MB
 `,
   );
+});
+
+Deno.test("reportText() tells what the kernel counted where it forces", () => {
+  const line = (made: number, forced: number, softened: number) => {
+    const none = { returned: 0, refusal: undefined };
+    const sockets = { countedBy: "kernel", made, forced, softened, ...none } as const;
+    return /^ {2}sockets +(.*)$/m.exec(reportText({ ...REPORT, sockets }))?.[1];
+  };
+  strictEqual(line(2, 2, 0), "2 made, 2 forced");
+  strictEqual(line(3, 1, 1), "3 made, 1 forced, 2 where MPTCP is off, 1 option softened");
 });
 
 Deno.test("reportText() keeps within 80 columns, whatever there is to say", () => {
@@ -66,4 +83,36 @@ Deno.test("reportText() keeps within 80 columns, whatever there is to say", () =
   match(text, /^ {2}fell back +likely: the peer/m);
   match(text, /400 asked for MPTCP, 3 answered with it, 2 accepted/);
   match(text, /3 sockets: closed faster/);
+});
+
+Deno.test("openReport() adds to a descriptor of the caller's, and tells where there is no room", () => {
+  let said = "";
+  const env = { err: (text: string) => void (said += text) };
+  const path = Deno.makeTempFileSync();
+  try {
+    Deno.writeTextFileSync(path, "kept\n");
+    using file = Deno.openSync(path, { append: true });
+    const fd = [...Deno.readDirSync("/proc/self/fd")].find(({ name }) => {
+      try {
+        return Deno.readLinkSync(`/proc/self/fd/${name}`) === path;
+      } catch {
+        return false; // That of the folder itself.
+      }
+    })!.name;
+    ok(file);
+    openReport(env, `/dev/fd/${fd}`, false).write(REPORT);
+    match(Deno.readTextFileSync(path), /^kept\n\{\n/);
+  } finally {
+    Deno.removeSync(path);
+  }
+  strictEqual(said, "");
+  openReport(env, "/dev/full", false).write(REPORT);
+  strictEqual(
+    said,
+    "mptcpize: Cannot write the report to /dev/full: no room is left (ENOSPC)\n",
+  );
+  throws(
+    () => openReport(env, "/proc", false),
+    { name: "UsageError", message: "Cannot write the report to /proc: it is a folder (EISDIR)" },
+  );
 });

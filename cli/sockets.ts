@@ -17,7 +17,7 @@ import {
 } from "../mod.ts";
 import type { Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
-import { printable, wrap } from "./render.ts";
+import { paragraphWidth, printable, wrap } from "./render.ts";
 import { socketsByOwner, socketsText, totals } from "./sockets_text.ts";
 import { watch } from "./watch.ts";
 
@@ -106,8 +106,7 @@ function lookText(env: Env, { scope, name }: Target, seen: Look): string {
   const list = "pid" in scope ? socketsText(env, seen) : socketsByOwner(env, sockets);
   return [
     ...(sockets.length === 0 ? [] : [list, ""]),
-    wrap(totals(name, sockets, unseen)),
-    ...notes.map((note) => wrap(note)),
+    ...[totals(name, sockets, unseen), ...notes].map((text) => wrap(text, 0, paragraphWidth(env))),
   ].join("\n") + "\n";
 }
 

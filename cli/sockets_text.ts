@@ -13,8 +13,17 @@ import type {
   SocketOwner,
   Verdict,
 } from "../mod.ts";
-import type { Env } from "./env.ts";
-import { bytesText, count, painter, printable, table, wrap } from "./render.ts";
+import {
+  bytesText,
+  count,
+  painter,
+  paragraphWidth,
+  printable,
+  type Screen,
+  table,
+  WIDTH,
+  wrap,
+} from "./render.ts";
 
 /** The words for a verdict. */
 export const VERDICT_WORDS: Readonly<Record<Verdict, string>> = {
@@ -56,7 +65,7 @@ function traffic(counted: { bytesSent?: number | undefined; bytesReceived?: numb
   ];
 }
 
-function subflowLines({ local, remote, tcp, backup }: SeenSubflow): string[] {
+function subflowLines({ local, remote, tcp, backup }: SeenSubflow, width: number): string[] {
   const facts = [
     ...(backup === "local" || backup === "both" ? ["backup"] : []),
     ...(backup === "remote" ? ["backup (by the peer)"] : []),
@@ -68,19 +77,18 @@ function subflowLines({ local, remote, tcp, backup }: SeenSubflow): string[] {
     ]),
   ];
   const ends = [`subflow ${addressText(local)}`, `to ${addressText(remote)}`];
-  if (ends.join(" ").length <= WIDTH - INDENT) return hang(ends.join(" "), facts);
-  const rest = facts.length === 0 ? [] : wrap(facts.join(", "), 2, WIDTH - INDENT).split("\n");
+  if (ends.join(" ").length <= width) return hang(ends.join(" "), facts, width);
+  const rest = facts.length === 0 ? [] : wrap(facts.join(", "), 2, width).split("\n");
   return [ends[0]!, `  ${ends[1]}`, ...rest];
 }
 
 /** Words with facts behind them: in one line where they fit, else the facts in the next. */
-function hang(words: string, facts: readonly string[], width = WIDTH - INDENT): string[] {
+function hang(words: string, facts: readonly string[], width: number): string[] {
   const line = [words, ...facts].join(", ");
   if (line.length <= width || facts.length === 0) return [line];
   return [words, ...wrap(facts.join(", "), 2, width).split("\n")];
 }
 
-const WIDTH = 80;
 const INDENT = 4;
 
 /** How reasons are introduced: one that is sure, or the likeliest of several. */
@@ -90,28 +98,32 @@ function lead(reason: Reason, index: number, count: number): string {
   return count > 1 ? "most likely: " : `${reason.certainty}: `;
 }
 
-/** Reasons with their evidence and, of the first, what to do. */
-export function reasonLines(reasons: readonly Reason[], indent = INDENT): string[] {
+/**
+ * Reasons with their evidence and, of the first, what to do.
+ *
+ * @param width how wide they may be, without the indent that the caller gives them
+ */
+export function reasonLines(reasons: readonly Reason[], width: number = WIDTH - INDENT): string[] {
   return reasons.flatMap((reason, index) => {
     const evidence = reason.evidence.length === 0 ? "" : ` (${reason.evidence.join("; ")})`;
     const words = lead(reason, index, reasons.length) + reason.words + evidence;
     const hint = index === 0 && reason.hint !== undefined ? [`hint: ${reason.hint}`] : [];
     return [words, ...hint].flatMap((text) => {
-      const [first = "", ...rest] = wrap(text, 0, WIDTH - indent - 5).split("\n");
+      const [first = "", ...rest] = wrap(text, 0, width - 5).split("\n");
       return [first, ...rest.map((line) => `     ${line}`)];
     });
   });
 }
 
 /** The lines beneath a socket: what the kernel tells of its connection, and why it is what it is. */
-function detailLines(socket: ShownSocket): string[] {
+function detailLines(socket: ShownSocket, width: number): string[] {
   const { verdict, evidence, remote, mptcp, subflows, tcp, reasons, disagreement } = socket;
   const lines: string[] = [];
   if (verdict === "mptcp" && mptcp !== undefined && remote !== undefined) {
     const token = mptcp.token ? [`token ${mptcp.token.toString(16).padStart(8, "0")}`] : [];
     const retransmits = mptcp.retransmits ? [`${mptcp.retransmits} retransmitted`] : [];
     lines.push([...token, ...traffic(mptcp), ...retransmits].join(", "));
-    lines.push(...(subflows ?? []).flatMap(subflowLines));
+    lines.push(...(subflows ?? []).flatMap((subflow) => subflowLines(subflow, width)));
   }
   if (verdict !== "mptcp" && remote !== undefined && tcp !== undefined) {
     const rtt = tcp.rttUs === undefined ? [] : [`rtt ${(tcp.rttUs / 1000).toFixed(2)} ms`];
@@ -119,8 +131,8 @@ function detailLines(socket: ShownSocket): string[] {
     lines.push([...rtt, ...traffic(tcp), ...retransmits].join(", "));
   }
   if (verdict === "fallback" && !reasons?.length) lines.push(evidence);
-  if (reasons) lines.push(...reasonLines(reasons));
-  if (disagreement !== undefined) lines.push(...wrap(disagreement, 0, WIDTH - INDENT).split("\n"));
+  if (reasons) lines.push(...reasonLines(reasons, width));
+  if (disagreement !== undefined) lines.push(...wrap(disagreement, 0, width).split("\n"));
   return lines;
 }
 
@@ -136,7 +148,7 @@ function row(socket: ShownSocket, withRemote: boolean): string[] {
 
 /** The sockets of a process as a table, with what the kernel tells of each connection beneath. */
 export function socketsText(
-  env: Pick<Env, "color">,
+  screen: Screen,
   { sockets }: { readonly sockets: readonly ShownSocket[] },
 ): string {
   const layOut = (withRemote: boolean) => {
@@ -145,15 +157,17 @@ export function socketsText(
   };
   // Two long addresses do not fit into one line: the remote one goes beneath.
   const wide = layOut(true);
-  const fits = wide.every((line) => line.length <= WIDTH);
+  const fits = wide.every((line) => line.length <= (screen.columns ?? WIDTH));
   const [head, ...lines] = fits ? wide : layOut(false);
-  const paint = painter(env.color);
+  const paint = painter(screen.color);
+  const width = paragraphWidth(screen) - INDENT;
   const blocks = sockets.flatMap((socket, index) => {
     const words = VERDICT_WORDS[socket.verdict];
     // Painted after the columns are laid out: the codes have no width.
     const line = lines[index]!.replace(words, paint(VERDICT_STYLE[socket.verdict], words));
     const remote = fits || socket.remote === undefined ? [] : [`to ${addressText(socket.remote)}`];
-    return [line, ...[...remote, ...detailLines(socket)].map((detail) => `    ${detail}`)];
+    const details = [...remote, ...detailLines(socket, width)];
+    return [line, ...details.map((detail) => " ".repeat(INDENT) + detail)];
   });
   return [head, ...blocks].join("\n");
 }
@@ -172,7 +186,7 @@ function ownerText({ command, pid }: SocketOwner): string {
 
 /** Sockets by the process that holds them, the first where several do. */
 export function socketsByOwner(
-  env: Pick<Env, "color">,
+  screen: Screen,
   sockets: readonly SeenSocket[],
 ): string {
   const groups = new Map<string, { readonly pid: number; readonly sockets: ShownSocket[] }>();
@@ -190,14 +204,14 @@ export function socketsByOwner(
     const fd = owner?.fds[0];
     group.sockets.push({ ...socket, ...(fd !== undefined && { fd }), owners: others });
   }
-  const paint = painter(env.color);
+  const paint = painter(screen.color);
   for (const group of groups.values()) {
     group.sockets.sort((left, right) => (left.fd ?? 0) - (right.fd ?? 0));
   }
   return [...groups].sort(([, left], [, right]) => left.pid - right.pid)
     .map(([title, group]) => {
       const shared = sharedNote(group.sockets);
-      return `${paint("bold", title)}${shared}\n${socketsText(env, group)}`;
+      return `${paint("bold", title)}${shared}\n${socketsText(screen, group)}`;
     }).join("\n\n");
 }
 
@@ -216,5 +230,5 @@ function sharedNote(sockets: readonly ShownSocket[]): string {
 export function totals(who: string, sockets: readonly SeenSocket[], unseen: number): string {
   const kinds = verdictCounts(sockets);
   const rest = unseen === 0 ? "" : `; ${count(unseen, "descriptor")} could not be looked at`;
-  return `${who}: ${count(sockets.length, "TCP socket")}${kinds && `, ${kinds}`}${rest}`;
+  return `${who}: ${count(sockets.length, "socket")}${kinds && ` (${kinds})`}${rest}`;
 }

@@ -2,7 +2,7 @@ import { match, ok, strictEqual } from "node:assert";
 import type { Reason, SeenSocket } from "../mod.ts";
 import { reasonLines, socketsByOwner, socketsText, totals, verdictCounts } from "./sockets_text.ts";
 
-const PLAIN = { color: false };
+const PLAIN = { color: false, columns: undefined };
 const LONG = "2001:db8:1234:5678:9abc:def0:1234:5678";
 
 const FALLBACK: SeenSocket = {
@@ -36,6 +36,15 @@ Deno.test("socketsText() shows a fallback with its reason beneath", () => {
     why: the peer, or something on the way, answered as plain TCP (asked
          for in the SYN; SYN/ACK without it)`,
   );
+});
+
+Deno.test("socketsText() uses the room of a wide terminal", () => {
+  const end = { address: LONG, port: 65535 };
+  const text = socketsText({ color: false, columns: 200 }, {
+    sockets: [{ ...FALLBACK, fd: 5, local: end, remote: end }],
+  });
+  match(text, /^5 .*\]:65535 {2}\[2001:.*\]:65535$/m);
+  ok(text.split("\n").some((line) => /^ {4}why: /.test(line) && line.length > 80), text);
 });
 
 Deno.test("socketsText() stays within 80 columns when addresses are long", () => {
@@ -93,6 +102,6 @@ Deno.test("totals() counts each verdict that there is", () => {
   strictEqual(verdictCounts([]), "");
   strictEqual(
     totals("curl (7)", [FALLBACK, { ...FALLBACK, verdict: "mptcp" }], 1),
-    "curl (7): 2 TCP sockets, 1 MPTCP, 1 fallback; 1 descriptor could not be looked at",
+    "curl (7): 2 sockets (1 MPTCP, 1 fallback); 1 descriptor could not be looked at",
   );
 });

@@ -13,24 +13,11 @@ import {
   type Reason,
   type SocketSummary,
 } from "../mod.ts";
-import type { Env } from "./env.ts";
 import { count, printable, shellWord } from "./render.ts";
 import { VERDICT_WORDS } from "./sockets_text.ts";
 
-/** The terminal, as far as text depends on it. */
-export type Screen = Pick<Env, "color" | "columns">;
-
-/** Where it is no terminal. */
-export const WIDTH = 80;
-/** Paragraphs are not read any better in longer lines. */
-const PARAGRAPH_WIDTH = 100;
 /** In this order. */
 export const VERDICTS = ["mptcp", "fallback", "tcp"] as const;
-
-/** How wide paragraphs are. */
-export function paragraphWidth({ columns }: Screen): number {
-  return Math.min(columns ?? WIDTH, PARAGRAPH_WIDTH);
-}
 
 function pad(number: number): string {
   return String(number).padStart(2, "0");

@@ -5,22 +5,19 @@
  */
 
 import type { PersistentTarget, SocketSummary, Status } from "../mod.ts";
-import { count, painter, wrap } from "./render.ts";
+import { count, painter, paragraphWidth, type Screen, WIDTH, wrap } from "./render.ts";
 import { VERDICT_STYLE } from "./sockets_text.ts";
 import {
   isOfUnit,
-  paragraphWidth,
   processName,
   processNotes,
   reasonNotes,
-  type Screen,
   sinceText,
   targetName,
   targetNotes,
   unitNotes,
   VERDICTS,
   waitingNotes,
-  WIDTH,
 } from "./status_notes.ts";
 
 /** One row of the table. */

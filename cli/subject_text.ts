@@ -5,13 +5,11 @@
  */
 
 import { type AskedUnit, cgroupName, type SocketSummary, type SubjectStatus } from "../mod.ts";
-import { painter, printable, shellWord, wrap } from "./render.ts";
+import { painter, paragraphWidth, printable, type Screen, shellWord, wrap } from "./render.ts";
 import { reasonLines, VERDICT_STYLE, VERDICT_WORDS } from "./sockets_text.ts";
 import {
-  paragraphWidth,
   processName,
   processNotes,
-  type Screen,
   sinceText,
   targetName,
   targetNotes,
@@ -118,7 +116,7 @@ export function subjectText(screen: Screen, subject: SubjectStatus): string {
   ];
   const reasons = sockets.reasons.flatMap(({ verdict, count, reason }) => [
     `  ${paint(VERDICT_STYLE[verdict], `${count} ${VERDICT_WORDS[verdict]}`)}`,
-    ...reasonLines([reason]).map((line) => `    ${line}`),
+    ...reasonLines([reason], paragraphWidth(screen) - 4).map((line) => `    ${line}`),
   ]);
   return [
     paint("bold", title),

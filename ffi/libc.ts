@@ -116,6 +116,7 @@ export function openMemory(name: string): Fd {
 /** Numbers of calls that the C library may lack; the same on x86_64 and aarch64. */
 const SYS_pidfd_open = 434;
 const SYS_pidfd_getfd = 438;
+const SYS_landlock_create_ruleset = 444;
 
 /** Opens a descriptor that refers to a process; `errno` tells why not. Linux ≥ 5.3. */
 export function openPidfd(pid: number): Fd | { readonly errno: number } {
@@ -137,6 +138,22 @@ export function takePidfdFd(pidfd: Fd, number: number): Fd | { readonly errno: n
     0n,
   );
   return value === -1 ? { errno } : new Fd(value);
+}
+
+/**
+ * Whether programs may confine themselves with Landlock: it is built in, and active since the boot.
+ *
+ * Source: landlock_create_ruleset(2), LANDLOCK_CREATE_RULESET_VERSION: its version, which begins at 1.
+ */
+export function hasLandlock(): boolean {
+  const LANDLOCK_CREATE_RULESET_VERSION = 1n;
+  return tryCall(
+    "syscall",
+    BigInt(SYS_landlock_create_ruleset),
+    0n,
+    0n,
+    LANDLOCK_CREATE_RULESET_VERSION,
+  ).value > 0;
 }
 
 /** An extended attribute of the file behind a path, or undefined if it has none. */

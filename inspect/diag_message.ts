@@ -14,6 +14,7 @@ import { IPPROTO_MPTCP, IPPROTO_TCP } from "./verdict.ts";
 // Source: include/uapi/linux/sock_diag.h, inet_diag.h @ v7.2.
 const INET_DIAG_REQ_BYTECODE = 1;
 const INET_DIAG_REQ_PROTOCOL = 3;
+const INET_DIAG_BC_JMP = 1;
 const INET_DIAG_BC_CGROUP_COND = 13;
 const INET_DIAG_INFO = 2;
 const INET_DIAG_MARK = 15;
@@ -101,18 +102,30 @@ export interface DiagFilter {
   readonly localPort?: number | undefined;
 }
 
-/** A filter that passes sockets of any of the cgroups. */
+/**
+ * A filter that passes sockets of any of the cgroups.
+ *
+ * A condition goes on with the operation behind it where it holds, a jump to the end, and beyond that one where
+ * it does not: the kernel takes only what all `yes` together lead to for a place to go to.
+ *
+ * Source: net/ipv4/inet_diag.c inet_diag_bc_audit, valid_cc @ v6.12.
+ */
 function encodeCgroupFilter(cgroupIds: readonly bigint[]): Uint8Array {
-  const SIZE = 12;
-  const bytes = new Uint8Array(SIZE * cgroupIds.length);
+  const JUMP = 4;
+  const CONDITION = 12;
+  const bytes = new Uint8Array((CONDITION + JUMP) * cgroupIds.length - JUMP);
   const view = new DataView(bytes.buffer);
   cgroupIds.forEach((id, index) => {
-    const at = index * SIZE;
-    const last = index === cgroupIds.length - 1;
+    const at = index * (CONDITION + JUMP);
     view.setUint8(at, INET_DIAG_BC_CGROUP_COND);
-    view.setUint8(at + 1, bytes.length - at);
-    view.setUint16(at + 2, last ? SIZE + 4 : SIZE, true);
+    view.setUint8(at + 1, CONDITION);
+    view.setUint16(at + 2, CONDITION + JUMP, true);
     view.setBigUint64(at + 4, id, true);
+    const jump = at + CONDITION;
+    if (jump === bytes.length) return;
+    view.setUint8(jump, INET_DIAG_BC_JMP);
+    view.setUint8(jump + 1, JUMP);
+    view.setUint16(jump + 2, bytes.length - jump, true);
   });
   return bytes;
 }
@@ -124,7 +137,8 @@ function encodeCgroupFilter(cgroupIds: readonly bigint[]): Uint8Array {
  * n); u32 states 4 (bit n: state n); `struct inet_diag_sockid` 8 (u16 local port 8, in network order), zeros for any; 56 bytes. The protocol
  * is too narrow for 262: what counts is the attribute INET_DIAG_REQ_PROTOCOL, a u32.
  * The filter: `struct inet_diag_bc_op`: u8 code 0, u8 yes 1, u16 no 2 (how far to jump, in bytes), the u64
- * cgroup id; a jump to exactly the end passes, one beyond it does not.
+ * cgroup id of a condition, nothing of a jump, which goes its `no`; what comes to exactly the end passes, what
+ * goes beyond it does not.
  *
  * Source: net/ipv4/inet_diag.c inet_diag_get_protocol, inet_diag_bc_run @ v6.12.
  *

@@ -15,7 +15,7 @@ import { ask } from "./netlink_request.ts";
 // Source: include/uapi/linux/sock_diag.h @ v7.2.
 const SOCK_DIAG_BY_FAMILY = 20;
 
-/** Beyond these the kernel's filter cannot jump to its end: an offset has 8 bits. */
+/** Beyond these the whole list is taken: the kernel would go through them all for each socket. */
 const MAX_FILTER_CGROUPS = 20;
 
 /** Which sockets to list. */

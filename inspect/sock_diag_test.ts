@@ -37,8 +37,10 @@ Deno.test("encodeDiagRequest() filters by any of several cgroups in the kernel's
   const [, , filter] = encodeDiagRequest("TCP", "IPv4", { cgroupIds: [1n, 0x0102n] });
   deepStrictEqual(
     filter,
-    // Passes at exactly the end (24, then 12), and else goes on (12) or beyond it (16).
-    parseHex("1c000100" + "0d180c00" + "0100000000000000" + "0d0c1000" + "0201000000000000"),
+    // Where one holds, on (12) to what jumps to exactly the end (16), else beyond that jump (16).
+    parseHex(
+      "20000100" + "0d0c1000" + "0100000000000000" + "01041000" + "0d0c1000" + "0201000000000000",
+    ),
   );
 });
 
@@ -132,13 +134,14 @@ Deno.test("readDiagSockets() finds the same sockets by cgroup in the kernel and 
   const { cgroupId } = readDiagSockets({ localPort: _listener.addr.port }).tcp[0]!;
   const own = Deno.pid;
   ok(cgroupId !== undefined && own > 0);
-  const many = [cgroupId, ...Array.from({ length: 30 }, (_, index) => BigInt(index) + 2n ** 60n)];
-  for (const cgroupIds of [[cgroupId], many]) {
-    const { tcp } = readDiagSockets({ localPort: _listener.addr.port, cgroupIds });
-    strictEqual(tcp.length, 1);
+  const others = Array.from({ length: 30 }, (_, index) => BigInt(index) + 2n ** 60n);
+  const count = (cgroupIds: readonly bigint[]) =>
+    readDiagSockets({ localPort: _listener.addr.port, cgroupIds }).tcp.length;
+  for (const number of [1, 2, 3, 20, 30]) {
+    const some = others.slice(0, number);
+    strictEqual(count(some), 0, `${number} others`);
+    for (const place of new Set([0, number >> 1, number - 1])) {
+      strictEqual(count(some.with(place, cgroupId)), 1, `${place} of ${number}`);
+    }
   }
-  strictEqual(
-    readDiagSockets({ localPort: _listener.addr.port, cgroupIds: [2n ** 60n] }).tcp.length,
-    0,
-  );
 });

@@ -5,9 +5,10 @@
  */
 
 import type { Feature } from "../features/mod.ts";
-import type { EndpointRoute, MachineFacts, PathAddress } from "./machine.ts";
+import type { MachineFacts } from "./machine.ts";
 import type { SelfTest } from "./loopback.ts";
 import { checkMethods, checkSecurityModules, type MethodFacts } from "./method_checks.ts";
+import { checkManagers, checkPaths } from "./path_checks.ts";
 
 /** How a thing stands: as it should be, worth a look, or in the way. */
 export type CheckStatus = "ok" | "warning" | "broken";
@@ -94,115 +95,6 @@ function checkSettings({ sysctls, managers }: MachineFacts): Check[] {
   return [check("ok", "settings", words.join(", "))];
 }
 
-function checkEndpoint(route: EndpointRoute): Check[] {
-  const { endpoint, interface: name, interfaceIndex, leavesThrough } = route;
-  const { address, id, flags } = endpoint;
-  if (flags.includes("implicit")) return [];
-  if (name === undefined) {
-    return [check(
-      "broken",
-      "endpoints",
-      `endpoint ${address} is an address that no interface has`,
-      `\`ip mptcp endpoint delete id ${id}\``,
-    )];
-  }
-  if (leavesThrough === interfaceIndex) return [];
-  const gone = leavesThrough === undefined ? "have no way out" : "leave through another interface";
-  return [check(
-    "warning",
-    "endpoints",
-    `packets from endpoint ${address} (${name}) ${gone}: that path is not used`,
-    `\`ip rule add from ${address} table 10${id} && ` +
-      `ip route add default via GATEWAY dev ${name} table 10${id}\``,
-  )];
-}
-
-function paths(list: readonly PathAddress[]): string[] {
-  return [...new Set(list.map((path) => path.interface))];
-}
-
-function checkPaths(machine: MachineFacts): Check[] {
-  const { pathManager, endpointRoutes, reversePathFilter } = machine;
-  const names = paths(machine.paths);
-  if (pathManager === undefined) {
-    return [check("warning", "paths", "the kernel's path manager cannot be asked")];
-  }
-  const checks = endpointRoutes.flatMap(checkEndpoint);
-  const { endpoints, limits } = pathManager;
-  const used = new Set(endpointRoutes.map((route) => route.interface));
-  const unused = machine.paths.find((path) => !used.has(path.interface));
-  if (names.length > 1 && used.size === 0) {
-    const second = machine.paths.find((path) => path.interface === names[1])!;
-    checks.push(check(
-      "warning",
-      "paths",
-      `${names.join(" and ")} could carry subflows, but there is no endpoint: one path is used`,
-      `\`ip mptcp endpoint add ${second.address} dev ${second.interface} subflow\``,
-    ));
-  } else if (names.length > 1 && used.size < names.length && unused !== undefined) {
-    // The first subflow leaves through an interface that needs no endpoint.
-    if (names.length - used.size > 1) {
-      checks.push(check(
-        "warning",
-        "paths",
-        `${unused.interface} could carry subflows, but has no endpoint`,
-        `\`ip mptcp endpoint add ${unused.address} dev ${unused.interface} subflow\``,
-      ));
-    }
-  }
-  if (endpoints.length > 0 && limits.subflows === 0) {
-    checks.push(check(
-      "warning",
-      "limits",
-      "no subflow beside the first is allowed: endpoints are not used",
-      "`ip mptcp limits set subflows 2`",
-    ));
-  }
-  if ((machine.counters.get("AddAddr") ?? 0) > 0 && limits.addAddrAccepted === 0) {
-    checks.push(check(
-      "warning",
-      "limits",
-      `servers announced ${machine.counters.get("AddAddr")} addresses, but none is accepted`,
-      "`ip mptcp limits set add_addr_accepted 2`",
-    ));
-  }
-  for (const name of names.length > 1 ? names : []) {
-    if (reversePathFilter[name] !== 1) continue;
-    checks.push(check(
-      "warning",
-      "rp_filter",
-      `${name} drops what comes in by another way than it would go out (strict)`,
-      `\`sysctl -w net.ipv4.conf.${name}.rp_filter=2\``,
-    ));
-  }
-  if (checks.length > 0) return checks;
-  return [check("ok", "paths", pathWords(names, machine))];
-}
-
-function pathWords(names: readonly string[], { pathManager }: MachineFacts): string {
-  const { endpoints, limits } = pathManager!;
-  const set = `${endpoints.length} endpoint${endpoints.length === 1 ? "" : "s"}, ` +
-    `limits ${limits.subflows} and ${limits.addAddrAccepted}`;
-  switch (names.length) {
-    case 0:
-      return `no way out of this network namespace (${set})`;
-    case 1:
-      return `one way out, ${names[0]} (${set})`;
-    default:
-      return `${names.join(", ")} (${set})`;
-  }
-}
-
-function checkManagers({ managers }: MachineFacts): Check[] {
-  if (managers.length < 2) return [];
-  return [check(
-    "warning",
-    "managers",
-    "mptcpd and NetworkManager both set endpoints, and undo each other's",
-    "`nmcli connection modify NAME connection.mptcp-flags disabled`",
-  )];
-}
-
 /** Counters that show trouble, with what they count. Source: net/mptcp/mib.c @ v7.2. */
 const TROUBLE: readonly (readonly [name: string, words: string])[] = [
   ["MPCapableSYNTXDrop", "a SYN with MPTCP was lost, and one without it came through"],
@@ -251,22 +143,34 @@ function checkContainer({ container }: MachineFacts): Check[] {
   )];
 }
 
-function checkSelfTest(tests: readonly SelfTest[]): Check[] {
+/**
+ * How long the kernel does not ask after a lost SYN, and what makes it ask again: writing the setting, with
+ * whatever value.
+ *
+ * Source: Documentation/networking/mptcp-sysctl.rst (blackhole_timeout), net/mptcp/ctrl.c
+ * proc_blackhole_detect_timeout @ v6.12.
+ */
+function checkBlackhole({ sysctls }: MachineFacts): Check {
+  const seconds = Number(sysctls["mptcp/blackhole_timeout"] ?? 3600);
+  const time = seconds % 3600 === 0 ? `${seconds / 3600} h` : `${seconds} s`;
+  return check(
+    "broken",
+    "blackhole",
+    `a SYN with MPTCP was lost, so the kernel has stopped asking for it: for ${time}, and longer each time ` +
+      "it happens again, for all connections from this network namespace",
+    `\`sysctl -w net.mptcp.blackhole_timeout=${seconds}\``,
+  );
+}
+
+function checkSelfTest(tests: readonly SelfTest[], machine: MachineFacts): Check[] {
   const passed = tests.filter((test) => test.passed).map(({ family }) => family);
   const checks: Check[] = [];
-  if (tests.some(({ notAsked }) => notAsked)) {
-    checks.push(check(
-      "broken",
-      "blackhole",
-      "a SYN with MPTCP was lost, so the kernel has stopped asking for it: for an hour or more, " +
-        "for all connections from this network namespace",
-      "`sysctl -w net.mptcp.blackhole_timeout=3600`",
-    ));
-  }
+  if (tests.some(({ notAsked }) => notAsked)) checks.push(checkBlackhole(machine));
   for (const test of tests.filter(({ passed, notAsked }) => !passed && !notAsked)) {
     const ends = test.client === undefined ? "" : `client ${test.client}, server ${test.server}`;
     const what = [ends, test.failure ?? ""].filter(Boolean).join("; ");
-    const mend = test.failure?.startsWith("connect") ? "`ip link set lo up`" : undefined;
+    // Without `lo` neither has an address.
+    const mend = /^(connect|bind)/.test(test.failure ?? "") ? "`ip link set lo up`" : undefined;
     checks.push(check("broken", "self-test", `over loopback, ${test.family}: ${what}`, mend));
   }
   if (passed.length > 0) {
@@ -289,6 +193,6 @@ export function judge(facts: DiagnosisFacts): Check[] {
     ...checkMethods(facts, sockets),
     ...checkSecurityModules(machine),
     ...(sockets ? checkCounters(machine) : []),
-    ...checkSelfTest(selfTests),
+    ...checkSelfTest(selfTests, machine),
   ];
 }

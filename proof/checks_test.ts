@@ -16,6 +16,7 @@ const MACHINE: MachineFacts = {
   managers: [],
   systemdVersion: 257,
   securityModules: ["lockdown", "capability", "yama"],
+  landlock: false,
   container: undefined,
 };
 
@@ -24,6 +25,7 @@ function checks(changes: Partial<MachineFacts>, others: Partial<DiagnosisFacts> 
     machine: { ...MACHINE, ...changes },
     preload: { verdict: "mptcp", library: "/usr/lib/libmptcpize.so" },
     bpf: { state: "yes" },
+    patch: { patched: true },
     selfTests: [{
       family: "IPv4",
       passed: true,
@@ -124,6 +126,8 @@ Deno.test("judge() tells a path manager that nobody serves, and two that fight",
     "warning settings `sysctl -w net.mptcp.pm_type=0`",
   ]);
   match(trouble({ managers: ["mptcpd", "NetworkManager"] })[0] ?? "", /^warning managers/);
+  const [one] = checks({ managers: ["mptcpd"] }).filter(({ subject }) => subject === "managers");
+  deepStrictEqual([one?.status, one?.words.split(",")[0]], ["ok", "mptcpd runs"]);
 });
 
 Deno.test("judge() tells the state after a lost SYN from another failure of the self-test", () => {
@@ -131,6 +135,12 @@ Deno.test("judge() tells the state after a lost SYN from another failure of the 
   deepStrictEqual(trouble({}, { selfTests: [{ ...failed, notAsked: true }] }), [
     "broken blackhole `sysctl -w net.mptcp.blackhole_timeout=3600`",
   ]);
+  const sysctls = { ...MACHINE.sysctls, "mptcp/blackhole_timeout": "60" };
+  const [mended] = checks({ sysctls }, { selfTests: [{ ...failed, notAsked: true }] })
+    .filter(({ subject }) => subject === "blackhole");
+  // The setting stays what it is.
+  strictEqual(mended?.mend, "`sysctl -w net.mptcp.blackhole_timeout=60`");
+  match(mended?.words ?? "", /stopped asking for it: for 60 s, and longer each time/);
   deepStrictEqual(trouble({}, { selfTests: [{ ...failed, notAsked: false }] }), [
     "broken self-test",
   ]);
@@ -140,10 +150,22 @@ Deno.test("judge() calls the method preload broken when a real program stayed TC
   match(trouble({}, { preload: { verdict: "tcp", library: "/x.so" } })[0] ?? "", /^broken preload/);
 });
 
+Deno.test("judge() asks for loopback where nothing can listen, and blames no method for it", () => {
+  const down = { family: "IPv4", passed: false, notAsked: false } as const;
+  const selfTests = [{ ...down, failure: "bind: EADDRNOTAVAIL" }];
+  deepStrictEqual(trouble({}, { preload: undefined, selfTests }), [
+    "warning preload",
+    "broken self-test `ip link set lo up`",
+  ]);
+});
+
 Deno.test("judge() tells of security modules that treat MPTCP otherwise than TCP", () => {
   const told = (names: readonly string[] | undefined) =>
     checks({ securityModules: names }).filter(({ subject }) => subject === "LSM");
-  deepStrictEqual(told(undefined), []);
+  deepStrictEqual(told(undefined).map(({ words }) => words.slice(0, 14)), ["not shown here"]);
+  const asked = checks({ securityModules: undefined, landlock: true })
+    .filter(({ subject }) => subject === "LSM");
+  match(asked[1]?.words ?? "", /Landlock/);
   match(told(["yama"])[0]?.words ?? "", /^yama: nothing/);
   const both = told(["landlock", "lockdown", "apparmor"]);
   strictEqual(both.length, 2);
@@ -156,6 +178,10 @@ Deno.test("judge() takes a method that is not to be had here for no trouble", ()
   const words = (subject: string) => lines.find((line) => line.subject === subject)?.words ?? "";
   match(words("bpf"), /^not here: BTF is missing/);
   match(words("socket unit"), /systemd 252 does not know/);
+  match(words("patch"), /^tried on a static program/);
+  const untraced = { patched: false, failure: "the kernel does not let it be traced" };
+  const [patch] = checks({}, { patch: untraced }).filter(({ subject }) => subject === "patch");
+  deepStrictEqual([patch?.status, patch?.words], ["ok", `not here: ${untraced.failure}`]);
   deepStrictEqual(trouble({ systemdVersion: undefined }, { bpf: no }), []);
 });
 
@@ -169,6 +195,7 @@ Deno.test("fixCommands() gives what is a command of a mend, each once, and nothi
   deepStrictEqual(
     fixCommands([
       line("`sysctl -w a=1`"),
+      line("`sysctl -w a=1` as root"),
       line(),
       line("a kernel with CONFIG_MPTCP_IPV6=y"),
       line("`sysctl -w a=1`"),

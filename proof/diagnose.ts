@@ -10,6 +10,7 @@ import type { Environment } from "../preload/mod.ts";
 import { type Check, judge } from "./checks.ts";
 import { type MachineFacts, readMachine } from "./machine.ts";
 import { type SelfTest, selfTest } from "./loopback.ts";
+import { type PatchTrial, tryPatch } from "./try_patch.ts";
 import { type PreloadTrial, tryPreload } from "./try_preload.ts";
 
 /** A diagnosis of this machine, in this network namespace. */
@@ -20,17 +21,19 @@ export interface Diagnosis {
   readonly checks: readonly Check[];
   /** What was read. */
   readonly machine: MachineFacts;
-  /** How the trial of the method `preload` went. */
-  readonly preload: PreloadTrial;
+  /** How the trial of the method `preload` went; undefined where there is no loopback to try it over. */
+  readonly preload: PreloadTrial | undefined;
   /** Whether the kernel loads the program of the method `bpf`. */
   readonly bpf: Feature;
+  /** How the trial of the method `patch` went. */
+  readonly patch: PatchTrial;
   /** Connections over loopback, one for each address family. */
   readonly selfTests: readonly SelfTest[];
 }
 
 /**
- * Diagnoses this machine: by trying sockets, a child with the preload library, and a connection over
- * loopback; and by reading what is set and counted.
+ * Diagnoses this machine: by trying sockets, a child with the preload library and one that is patched, and a
+ * connection over loopback; and by reading what is set and counted.
  *
  * Needs: nothing.
  *
@@ -52,10 +55,11 @@ export async function diagnose(environment: Environment = []): Promise<Diagnosis
   );
   const selfTests: SelfTest[] = [];
   for (const family of families) selfTests.push(await selfTest(family));
-  const preload = families.length > 0
+  // Where nothing can connect over loopback, the child could not listen there.
+  const preload = selfTests.some(({ client }) => client !== undefined)
     ? await tryPreload(environment)
-    : { verdict: undefined, library: undefined };
-  const methods = { preload, bpf: probeBpf() };
+    : undefined;
+  const methods = { preload, bpf: probeBpf(), patch: tryPatch() };
   return {
     usable: selfTests.some(({ passed }) => passed),
     checks: judge({ machine, ...methods, selfTests }),

@@ -12,7 +12,8 @@ import type { Check } from "./checks.ts";
  */
 export function fixCommands(checks: readonly Check[]): string[] {
   const commands = checks.filter(({ status }) => status !== "ok").flatMap(({ mend }) => {
-    const command = /^`([^`]+)`$/.exec(mend ?? "")?.[1];
+    // All of them are for root.
+    const command = /^`([^`]+)`(?: as root)?$/.exec(mend ?? "")?.[1];
     if (command === undefined) return [];
     const place = /\b[A-Z]{3,}\b/.exec(command)?.[0];
     return [place === undefined ? command : `# fill in ${place}: ${command}`];

@@ -22,6 +22,7 @@ import {
   type SocketOwner,
   type SocketOwners,
 } from "../inspect/mod.ts";
+import { Attached } from "./attached.ts";
 import {
   namespacePath,
   namespacesOf,
@@ -75,6 +76,8 @@ export interface Selection {
   ) => boolean;
   /** Whether descriptors are asked that sock_diag tells of, too. */
   readonly askAll: boolean;
+  /** What BPF forces; by default what it does now. */
+  readonly attached?: Attached;
 }
 
 function select(scope: SocketScope): Selection {
@@ -168,11 +171,13 @@ function askDescriptors(
 }
 
 function processNote(unreadable: number): string {
-  const processes = unreadable === 1 ? "1 process" : `${unreadable} processes`;
+  const [processes, hold] = unreadable === 1
+    ? ["1 process", "it holds"]
+    : [`${unreadable} processes`, "they hold"];
   const remedy = Deno.uid() === 0
     ? "Root of this container or sandbox may not see all"
     : "Run it as root to see all";
-  return `${processes} could not be looked into: which sockets they hold, and what is not connected, ` +
+  return `${processes} could not be looked into: which sockets ${hold}, and what is not connected, ` +
     `is not shown. ${remedy}`;
 }
 
@@ -226,6 +231,7 @@ interface Selected {
  */
 export function listSelected(selection: Selection): Selected {
   const { namespaces, pids, cgroup, everyListed, askAll, candidates, wants } = selection;
+  const { attached = new Attached() } = selection;
   const notes = new Set<string>();
   const diags = namespaces.map((namespace) => readDiag(namespace, cgroup, notes));
   const owners = readSocketOwners(candidates ?? (everyListed ? undefined : pids));
@@ -270,11 +276,9 @@ export function listSelected(selection: Selection): Selected {
       })
       .map((found) => {
         const held = owners.byInode.get(found.socket.inode) ?? [];
-        return {
-          ...found.socket,
-          reasons: reasonsOf(found, held, surroundings, processOf),
-          owners: held,
-        };
+        const reasons = reasonsOf(found, held, surroundings, processOf);
+        const socket = { ...found.socket, reasons, owners: held };
+        return { ...socket, reasons: attached.reasonsOf(socket, surroundings.enabled) };
       });
   });
   const list = { sockets, notes: [...notes], unseen: asked.unseen };

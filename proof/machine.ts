@@ -5,7 +5,7 @@
  */
 
 import { type Feature, probeMptcpOver } from "../features/mod.ts";
-import { interfaceIndex } from "../ffi/libc.ts";
+import { hasLandlock, interfaceIndex } from "../ffi/libc.ts";
 import {
   type Endpoint,
   findRoute,
@@ -66,6 +66,8 @@ export interface MachineFacts {
   readonly systemdVersion: number | undefined;
   /** The active security modules, as the kernel names them; undefined where that is not shown. */
   readonly securityModules: readonly string[] | undefined;
+  /** Whether Landlock is active, which can be asked everywhere. */
+  readonly landlock: boolean;
   /** What kind of container this is; undefined for none that could be told. */
   readonly container: string | undefined;
 }
@@ -226,6 +228,7 @@ export function readMachine(): MachineFacts {
     managers: ["mptcpd", "NetworkManager"].filter((name) => commands.has(name)),
     systemdVersion: readSystemdVersion(),
     securityModules: readSecurityModules(),
+    landlock: hasLandlock(),
     container: readContainer(),
   };
 }

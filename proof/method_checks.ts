@@ -7,13 +7,16 @@
 import type { Feature } from "../features/mod.ts";
 import { type Check, check } from "./checks.ts";
 import type { MachineFacts } from "./machine.ts";
+import type { PatchTrial } from "./try_patch.ts";
 import type { PreloadTrial } from "./try_preload.ts";
 
 /** What a judgement of the methods rests on. */
 export interface MethodFacts {
-  readonly preload: PreloadTrial;
+  /** Undefined where it was not tried. */
+  readonly preload: PreloadTrial | undefined;
   /** Whether the kernel loads the BPF program. */
   readonly bpf: Feature;
+  readonly patch: PatchTrial;
   readonly machine: MachineFacts;
 }
 
@@ -41,26 +44,40 @@ function checkSocketUnits(version: number | undefined): Check {
   return check("ok", "socket unit", words);
 }
 
+function checkPreload(preload: PreloadTrial | undefined): Check {
+  if (preload === undefined) {
+    return check("warning", "preload", "not tried: there is no loopback to try it over");
+  }
+  const { verdict, library, failure, mend } = preload;
+  if (verdict === "mptcp") {
+    return check("ok", "preload", "tried on a real program: its listener is MPTCP");
+  }
+  if (failure !== undefined) return check("broken", "preload", failure, mend);
+  const place = library === undefined ? "" : ` (${library})`;
+  return check("broken", "preload", `tried on a real program: its listener stayed TCP${place}`);
+}
+
+function checkPatch({ patched, failure }: PatchTrial): Check {
+  const words = patched
+    ? "tried on a static program: its socket is MPTCP"
+    : patched === undefined
+    ? `could not be tried: ${failure}`
+    : `not here: ${failure ?? "the socket of a static program stayed TCP"}`;
+  return check("ok", "patch", words);
+}
+
 /** One line for each method. */
 export function checkMethods(facts: MethodFacts, usable: boolean): Check[] {
-  const { preload, bpf, machine: { systemdVersion } } = facts;
+  const { preload, bpf, patch, machine: { systemdVersion } } = facts;
   if (!usable) {
     const words = "not tried: there are no MPTCP sockets";
-    return ["preload", "godebug", "bpf"].map((method) => check("warning", method, words));
+    return ["preload", "godebug", "bpf", "patch"].map((method) => check("warning", method, words));
   }
-  const place = preload.library === undefined ? "" : ` (${preload.library})`;
-  const tried = preload.verdict === "mptcp"
-    ? check("ok", "preload", "tried on a real program: its listener is MPTCP")
-    : check(
-      "broken",
-      "preload",
-      preload.failure ?? `tried on a real program: its listener stayed TCP${place}`,
-      "`deno task build` builds the library anew",
-    );
   return [
-    tried,
+    checkPreload(preload),
     check("ok", "godebug", "for programs of Go 1.21 and newer: not tried"),
     checkBpf(bpf),
+    checkPatch(patch),
     checkSocketUnits(systemdVersion),
   ];
 }
@@ -83,8 +100,12 @@ const CAVEATS: Readonly<Record<string, string>> = {
 };
 
 /** Which security modules are active, with what is to be known of them. */
-export function checkSecurityModules({ securityModules }: MachineFacts): Check[] {
-  if (securityModules === undefined) return [];
+export function checkSecurityModules({ securityModules, landlock }: MachineFacts): Check[] {
+  if (securityModules === undefined) {
+    const hidden = "not shown here: /sys/kernel/security is not mounted";
+    return [hidden, ...landlock ? [CAVEATS["landlock"]!] : []]
+      .map((words) => check("ok", "LSM", words));
+  }
   const known = securityModules.filter((name) => CAVEATS[name] !== undefined);
   if (known.length === 0) {
     const active = securityModules.join(", ") || "none";

@@ -34,4 +34,5 @@ export {
 export { readStatusOf, type Subject, type SubjectStatus } from "./status_subject.ts";
 export type { SelfTest } from "./loopback.ts";
 export { findUnitCgroup } from "./unit_cgroup.ts";
+export type { PatchTrial } from "./try_patch.ts";
 export type { PreloadTrial } from "./try_preload.ts";

@@ -221,10 +221,14 @@ async function resolve(host: string): Promise<SocketAddress["address"][]> {
     return found.map(({ address }) => address);
   } catch (error) {
     const code = (error as { code?: string }).code ?? "unknown";
-    throw new NotFoundError(
-      `Cannot probe ${host}: its name has no address (getaddrinfo: ${code})`,
-      { tried: [host], cause: error },
-    );
+    // EAI_AGAIN: no name server answers, or none knows it at present (getaddrinfo(3)).
+    const state = code === "EAI_AGAIN"
+      ? "its name cannot be looked up now"
+      : "its name has no address";
+    throw new NotFoundError(`Cannot probe ${host}: ${state} (getaddrinfo: ${code})`, {
+      tried: [host],
+      cause: error,
+    });
   }
 }
 

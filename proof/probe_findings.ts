@@ -32,7 +32,11 @@ export function withoutTcp(tcp: Attempt): Finding {
   }
 }
 
-const BLACKHOLE_HINT = "`sysctl -w net.mptcp.blackhole_timeout=3600` as root makes it ask again";
+/** Writing the setting makes the kernel begin anew; its value is left as it is. */
+function blackholeHint(): string {
+  const seconds = readSysctl(ownNamespace(), "mptcp/blackhole_timeout") ?? "3600";
+  return `\`sysctl -w net.mptcp.blackhole_timeout=${seconds}\` as root makes it ask again`;
+}
 
 /**
  * Whether this kernel asks without MPTCP when a SYN with it gets no answer: those before 6.12 never do.
@@ -61,7 +65,7 @@ export function withoutMptcp(mptcp: Attempt, tcp: Attempt): Finding {
         words: "something on the way drops the SYN that asks for MPTCP",
         evidence: [failed, answered],
         hint: fallsBackAfterSyn()
-          ? "programs wait about 3 s, then get TCP, and the kernel stops asking for an hour"
+          ? "programs wait about 3 s, then get TCP, and the kernel stops asking for a while"
           : "programs fail to connect there when they are forced: leave them unforced",
       };
     case "refused":
@@ -85,14 +89,14 @@ export function fallenBack(reason: Reason | undefined, answered: string): Findin
         outcome: "not-asked",
         words: "the kernel has stopped asking for MPTCP here, since a SYN with it was lost",
         evidence,
-        hint: BLACKHOLE_HINT,
+        hint: blackholeHint(),
       };
     case "syn-lost":
       return {
         outcome: "syn-dropped",
         words: "something on the way drops the SYN that asks for MPTCP",
         evidence,
-        hint: BLACKHOLE_HINT,
+        hint: blackholeHint(),
       };
     case "stripped-later":
       return { outcome: "stripped-later", words: STRIPPED, evidence };

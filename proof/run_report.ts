@@ -1,20 +1,28 @@
 /**
  * Running a command and telling afterwards what became of its sockets.
  *
- * Two sources (docs/adr/0016-run-report.md): the reporting library in the programs of the run, which writes a
- * socket down when it is closed; and looks at the descriptors of all processes of the run, now and then, for
- * those that end without closing, and for programs that load no library.
+ * Its sources (docs/adr/0016-run-report.md): the reporting library in the programs of the run, which writes a
+ * socket down when it is closed; looks at the descriptors of all processes of the run, now and then, for those
+ * that end without closing, and for programs that load no library; and what the BPF program counted, where it
+ * forced them.
  *
  * @module
  */
 
+import { readBpfState, type Target } from "../bpf/mod.ts";
 import { MptcpizeError } from "../errors.ts";
 import { type ChildEnd, endBySignal } from "../ffi/child.ts";
 import { errnoName } from "../ffi/errno.ts";
 import { type CommandPlan, spawnCommand } from "../force/mod.ts";
-import { factsOfAnswers, readMptcpCounters, readProcessSockets } from "../inspect/mod.ts";
-import { Ledger } from "../preload/mod.ts";
-import { RunSockets, type RunSummary } from "./run_summary.ts";
+import {
+  factsOfAnswers,
+  findCgroup,
+  readMptcpCounters,
+  readProcessCgroup,
+  readProcessSockets,
+} from "../inspect/mod.ts";
+import { Ledger, type LedgerCounts } from "../preload/mod.ts";
+import { countedByKernel, type MadeSockets, RunSockets, type RunSummary } from "./run_summary.ts";
 
 /** A command that ran, and what became of its sockets. */
 export interface RunReport extends RunSummary {
@@ -135,13 +143,52 @@ async function watchUntil(end: Promise<unknown>, watch: Watch): Promise<void> {
   await over;
 }
 
-function notesOf(plan: CommandPlan, watch: Watch, processes: number): string[] {
+/**
+ * The target that the command was started in: this process is in its cgroup too. Undefined where it is not there
+ * any more.
+ */
+function readOwnTarget(): Target | undefined {
+  try {
+    const own = findCgroup(readProcessCgroup("self") ?? "/");
+    return readBpfState()?.targets.find(({ kind, path }) => kind === "cgroup" && path === own);
+  } catch (error) {
+    if (!(error instanceof MptcpizeError)) throw error;
+    return undefined; // Another version has taken the maps over: the command's end counts all the same.
+  }
+}
+
+/** How many sockets were made, by whoever counted; undefined for nobody. */
+function countMade(
+  { cgroup }: CommandPlan,
+  { processes, made, forced, returned, refusal }: LedgerCounts,
+): MadeSockets | undefined {
+  if (cgroup !== undefined) {
+    const target = readOwnTarget();
+    return target && countedByKernel(target);
+  }
+  if (processes === 0) return undefined;
+  const name = refusal === 0 ? undefined : errnoName(refusal);
+  return { countedBy: "library", made, forced, returned, refusal: name, softened: undefined };
+}
+
+const ONLY_A_MOMENT = "only what lived for a moment could be seen, and the counters of the " +
+  "network namespace, in which others count too";
+
+function notesOf(plan: CommandPlan, watch: Watch, made: MadeSockets | undefined): string[] {
   const notes = [];
-  if (processes === 0 && plan.mptcp.state !== "no") {
-    notes.push(
-      "No program of it loaded the library that reports: only what lived for a moment could be seen, and the " +
-        "counters of the network namespace, in which others count too",
-    );
+  if (plan.cgroup !== undefined && made === undefined) {
+    notes.push("Somebody has detached it meanwhile, and what the kernel had counted is gone");
+  }
+  if (plan.mptcp.state !== "no") {
+    if (plan.cgroup !== undefined) {
+      notes.push(`No library reports where the kernel forces: of connections ${ONLY_A_MOMENT}`);
+    } else if (made === undefined) {
+      notes.push(`No program of it loaded the library that reports: ${ONLY_A_MOMENT}`);
+    } else if (made.made === 0 && watch.sockets.any) {
+      notes.push(
+        "What made its sockets did not load the library that reports: they are not counted",
+      );
+    }
   }
   if (watch.refused) {
     notes.push("Some of its processes may not be looked into: what they left open is missing");
@@ -179,15 +226,13 @@ export async function runReported(plan: CommandPlan): Promise<RunReport> {
   const end = await ending;
   const seconds = (performance.now() - began) / 1000;
   watch.take();
-  const { processes, lost, refusal, ...made } = ledger.counts();
-  const sockets = processes === 0
-    ? undefined
-    : { ...made, refusal: refusal === 0 ? undefined : errnoName(refusal) };
+  const counts = ledger.counts();
+  const sockets = countMade(plan, counts);
   const summary = watch.sockets.summarize(
-    { sockets, lost },
+    { sockets, lost: counts.lost },
     before,
     readMptcpCounters(),
-    notesOf(plan, watch, processes),
+    notesOf(plan, watch, sockets),
   );
   const command = new TextDecoder().decode(plan.words[0]);
   return { command, seconds, end, ...summary };

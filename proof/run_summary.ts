@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Target } from "../bpf/mod.ts";
 import { growth, type MptcpCounters, type SocketFacts, type Verdict } from "../inspect/mod.ts";
 import { explainFallback } from "./fallback_reasons.ts";
 import type { Reason } from "./reason.ts";
@@ -29,19 +30,40 @@ export type VerdictCounts = Readonly<Record<Verdict, number>>;
 
 /** What was counted of the sockets that were made. */
 export interface MadeSockets {
+  /** The library in the programs; or the BPF program, for whatever ran in the cgroup of the run. */
+  readonly countedBy: "library" | "kernel";
   /** Sockets that were asked for as TCP. */
   readonly made: number;
-  /** Of these, made as MPTCP. */
+  /** Of these, made as MPTCP; the kernel leaves out those that were made where MPTCP is off. */
   readonly forced: number;
   /** Of these, put back to TCP for an option that only TCP has. */
   readonly returned: number;
   /** The name of the errno with which the kernel refused MPTCP; undefined where it did not. */
   readonly refusal: string | undefined;
+  /** Socket options that MPTCP refuses and the BPF program answered with success; the library counts none. */
+  readonly softened: number | undefined;
+}
+
+/** What the kernel counted for the cgroup of a run. */
+export function countedByKernel(
+  { socketsSeen, socketsForced, optionsSoftened }: Pick<
+    Target,
+    "socketsSeen" | "socketsForced" | "optionsSoftened"
+  >,
+): MadeSockets {
+  return {
+    countedBy: "kernel",
+    made: Number(socketsSeen),
+    forced: Number(socketsForced),
+    returned: 0,
+    refusal: undefined,
+    softened: Number(optionsSoftened),
+  };
 }
 
 /** A summary of a run. */
 export interface RunSummary {
-  /** Undefined where no program of the run loaded the library that counts. */
+  /** Undefined where nobody counted: by another method than BPF, no program loaded the library. */
   readonly sockets: MadeSockets | undefined;
   /** The connections that were seen, by what they were at their end. */
   readonly connections: VerdictCounts;
@@ -110,6 +132,11 @@ export class RunSockets {
   readonly #listeners = { ...NO_COUNTS };
   readonly #paths = new Map<string, Traffic>();
   #subflows = 0;
+
+  /** Whether any socket was seen. */
+  get any(): boolean {
+    return this.#seen.size > 0;
+  }
 
   /** Takes what a socket is now; of one that is seen again, what was said last counts. */
   see(inode: number, facts: SocketFacts): void {

@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import type { SocketFacts, TcpInfo } from "../inspect/mod.ts";
-import { RunSockets } from "./run_summary.ts";
+import { countedByKernel, RunSockets } from "./run_summary.ts";
 
 const NOTHING = { sockets: undefined, lost: 0 };
 const NONE = new Map<string, number>();
@@ -64,6 +64,20 @@ Deno.test("RunSockets adds up what each socket was when it was seen last", () =>
   deepStrictEqual(seen.fallbackReasons.map(({ code }) => code), ["answered-as-tcp"]);
   deepStrictEqual(seen.counters, { MPCapableFallbackSYNACK: 1 });
   deepStrictEqual([seen.notes, seen.lost], [["note"], 0]);
+});
+
+Deno.test("countedByKernel() has what was asked for and forced in the cgroup of a run", () => {
+  deepStrictEqual(
+    countedByKernel({ socketsSeen: 5n, socketsForced: 3n, optionsSoftened: 2n }),
+    {
+      countedBy: "kernel",
+      made: 5,
+      forced: 3,
+      returned: 0,
+      refusal: undefined,
+      softened: 2,
+    },
+  );
 });
 
 Deno.test("RunSockets keeps its memory and loses nothing when there are very many", () => {

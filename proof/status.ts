@@ -17,15 +17,9 @@ import {
   noted,
   readAsked,
 } from "./asked.ts";
-import {
-  Attached,
-  cgroupExtent,
-  countSockets,
-  type Extent,
-  NOTHING,
-  targetExtent,
-  unite,
-} from "./extent.ts";
+import { Attached } from "./attached.ts";
+import { countSockets } from "./count_sockets.ts";
+import { cgroupExtent, type Extent, NOTHING, targetExtent, unite } from "./extent.ts";
 import {
   type ForcedProcess,
   type ForcedProcesses,
@@ -147,8 +141,8 @@ export async function readStatus(): Promise<Status> {
   const targetExtents = targets.map(targetExtent);
   const { summaries, hidden } = countSockets(
     [...unitExtents, ...targetExtents, ...groups.map(({ pids }) => ({ ...NOTHING, pids }))],
-    new Attached(targetExtents),
     notes,
+    new Attached(() => targetExtents),
   );
   const sockets = summaries.values();
   const next = () => sockets.next().value!;

@@ -16,7 +16,6 @@ import {
   templateOf,
 } from "../systemd/mod.ts";
 import { groupProcesses, readBootTime, readForcedProcesses, readStart } from "./forced_process.ts";
-import { Attached, targetExtent } from "./extent.ts";
 import { listSockets, type SocketScope } from "./list_sockets.ts";
 import { SocketCounter, type SocketSummary, summarizeSockets } from "./socket_summary.ts";
 import {
@@ -193,7 +192,6 @@ function concernsTarget({ cgroup, pids }: Found, { kind, path, name }: Target): 
 /** The sockets of a subject: of a `.socket` unit, the listeners that systemd holds for it. */
 async function readSummary(
   { subject, user, scopes }: Found,
-  attached: Attached,
   notes: Set<string>,
 ): Promise<SocketSummary> {
   if (subject.kind === "unit" && subject.name.endsWith(".socket")) {
@@ -204,9 +202,7 @@ async function readSummary(
   for (const scope of scopes) {
     try {
       const { sockets, notes: more } = listSockets(scope);
-      for (const socket of sockets) {
-        counter.add({ ...socket, reasons: attached.reasonsOf(socket) });
-      }
+      for (const socket of sockets) counter.add(socket);
       for (const note of more) notes.add(note);
     } catch (error) {
       // What was asked for it is told all the same.
@@ -240,9 +236,8 @@ export async function readStatusOf(
   const { subject, cgroup, pids } = found;
   const concerned = units.filter((unit) => concernsUnit(found, unit));
   const targets = asked.targets.filter((target) => concernsTarget(found, target));
-  const attached = new Attached(targets.map(targetExtent));
   // It tells whether there is such a process at all.
-  const sockets = await readSummary(found, attached, notes);
+  const sockets = await readSummary(found, notes);
   const started = readForcedProcesses(pids);
   const processes = groupProcesses(started.processes)
     .map(({ first: { parent: _, ...first }, pids }) => ({ ...first, pids }));

@@ -57,7 +57,8 @@ function accepted({ accepted, counters }: TcpFacts): Reason[] {
   }];
 }
 
-const OFF: Reason = {
+/** Of a socket that was made where MPTCP is off. */
+export const MPTCP_OFF: Reason = {
   code: "mptcp-off",
   words: "MPTCP is off in its network namespace",
   certainty: "likely",
@@ -69,7 +70,7 @@ const OFF: Reason = {
 function despiteLibrary(facts: TcpFacts): Reason[] {
   const evidence = ["libmptcpize.so is loaded"];
   return [
-    ...(facts.enabled === false ? [OFF] : []),
+    ...(facts.enabled === false ? [MPTCP_OFF] : []),
     {
       code: "back-to-tcp",
       words: "the program asked for a socket option that only TCP has, and was given TCP",

@@ -17,6 +17,8 @@ export interface PreloadTrial {
   readonly library: string | undefined;
   /** Why it did not get that far, as a sentence without a final period. */
   readonly failure?: string;
+  /** What mends that. */
+  readonly mend?: string;
 }
 
 /** Listens as a program does that knows nothing of MPTCP, says so, and ends with its input. */
@@ -68,6 +70,7 @@ export async function tryPreload(environment: Environment): Promise<PreloadTrial
     }
   } catch (error) {
     if (!(error instanceof MptcpizeError)) throw error;
-    return { verdict: undefined, library, failure: error.message };
+    const { message: failure, hint: mend } = error;
+    return { verdict: undefined, library, failure, ...(mend !== undefined && { mend }) };
   }
 }

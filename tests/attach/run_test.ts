@@ -1,6 +1,6 @@
 /**
- * That `run` by BPF makes one command and its children speak MPTCP, in the same process, and that its
- * cgroup goes with it.
+ * That `run` by BPF makes one command and its children speak MPTCP, in the same process, that its cgroup
+ * goes with it, and that a report has what the kernel counted.
  *
  * @module
  */
@@ -131,5 +131,49 @@ Deno.test({
     deepStrictEqual([...Deno.readDirSync(own)].filter(({ name }) => NAME.test(name)), []);
     const { err } = await say([...MPTCPIZE, "run", "--method", "bpf", "no-such-program"]);
     match(err, /no-such-program/);
+  },
+});
+
+Deno.test({
+  name: "run --report has what the kernel counted of programs that load no library",
+  ...BPF,
+  async fn() {
+    await using servers = new TestCgroup("mptcpize-test-servers");
+    await mustAttach("attach", servers.path);
+    await using server = await startServer(servers);
+    const report = async (words: readonly string[], ...flags: readonly string[]) => {
+      const file = Deno.makeTempFileSync();
+      try {
+        await mustAttach("run", ...flags, `--report=${file}`, "--", ...words);
+        return JSON.parse(Deno.readTextFileSync(file));
+      } finally {
+        Deno.removeSync(file);
+      }
+    };
+    const one = { countedBy: "kernel", made: 1, forced: 1, returned: 0, softened: 0 };
+    const client = [RAW_SOCKET, "connect", server.port];
+    const busybox = [BUSYBOX, "nc", "127.0.0.1", server.port];
+    const shell = ["sh", "-c", '"$@"; exec "$@"', "sh", ...busybox];
+    const bpf = ["--method", "bpf"];
+    deepStrictEqual((await report(busybox)).sockets, one, "auto");
+    deepStrictEqual((await report(client, ...bpf)).sockets, one);
+    deepStrictEqual((await report(shell, ...bpf)).sockets, { ...one, made: 2, forced: 2 });
+    const off = `echo 0 >/proc/sys/net/mptcp/enabled; ${BUSYBOX} nc 127.0.0.1 1 || true`;
+    deepStrictEqual(
+      (await report(["unshare", "--net", "sh", "-c", off], ...bpf)).sockets,
+      { ...one, forced: 0 },
+    );
+    // TCP_SYNCNT, which MPTCP refuses.
+    const option = "import socket; socket.socket().setsockopt(6, 7, 6)";
+    deepStrictEqual(
+      (await report(["python3", "-c", option], ...bpf)).sockets,
+      { ...one, softened: 1 },
+    );
+    const { err } = await mptcpize("run", ...bpf, "--report", ...client);
+    match(err, /^ +sockets +1 made, 1 forced$/m);
+    match(err, /^ +note +No library reports where the kernel forces/m);
+    // Forgets what the ended commands left.
+    await mustAttach("detach", servers.path);
+    deepStrictEqual(await leftovers(), []);
   },
 });

@@ -17,6 +17,7 @@ Deno.test({
     deepStrictEqual([healthy.status, healthy.err], [0, ""]);
     match(healthy.out, /^ok +self-test +over loopback, IPv4 and IPv6/m);
     match(healthy.out, /^ok +preload +tried/m);
+    match(healthy.out, /^ok +patch +tried on a static program: its socket is MPTCP$/m);
     for (const line of healthy.out.split("\n")) ok(line.length <= 80, line);
 
     await addBackup(network);

@@ -22,7 +22,7 @@ Deno.test({
     const all = await mptcpizeIn(network.server, "sockets", "--all");
     strictEqual(all.status, 0);
     match(all.out, new RegExp(`^deno \\(${server.pid}\\)$`, "m"));
-    match(all.out, /^this network namespace: 2 TCP sockets, 2 MPTCP$/m);
+    match(all.out, /^this network namespace: 2 sockets \(2 MPTCP\)$/m);
     for (const line of all.out.split("\n")) ok(line.length <= 80, line);
     const listen = await mptcpizeIn(network.server, "sockets", "--all", "--listen", "--json");
     const { sockets }: { sockets: SeenSocket[] } = JSON.parse(listen.out);

@@ -48,7 +48,7 @@ for (const user of [false, true]) {
           found.map(({ state, verdict, owners }) => [state, verdict, owners.length]),
           [["LISTEN", "tcp", 1], ["LISTEN", "tcp", 1]],
         );
-        match((await look(name)).out, new RegExp(`^${name}: 2 TCP sockets, 2 TCP$`, "m"));
+        match((await look(name)).out, new RegExp(`^${name}: 2 sockets \\(2 TCP\\)$`, "m"));
       } finally {
         await start("systemctl", ...scope, "stop", unit);
       }

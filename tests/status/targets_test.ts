@@ -1,12 +1,13 @@
 /**
- * That `status` tells of the targets of the BPF program, and what became of their sockets.
+ * That `status` tells of the targets of the BPF program, and what became of their sockets; and that `sockets`
+ * says the same of them.
  *
  * @module
  */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert";
 import { attachTargets, detachTargets, probeBpf } from "../../bpf/mod.ts";
-import type { SubjectStatus } from "../../mod.ts";
+import type { SeenSocket, SubjectStatus } from "../../mod.ts";
 import { isRoot, skipUnless, skipUnlessAll } from "../skip.ts";
 import { mptcpize, readStatus, TestCgroup } from "./world.ts";
 
@@ -31,7 +32,11 @@ async function listenIn(cgroup: TestCgroup, port: number) {
   return {
     pid: child.pid,
     async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It was disposed of before.
+      }
       await child.status;
     },
   };
@@ -54,7 +59,8 @@ Deno.test({
       { kind: "cgroup", path: cgroup.path, strict: false },
       { kind: "comm", name: "no-such-name", strict: true },
     ] as const;
-    await attachTargets(specs);
+    await using early = await listenIn(cgroup, 8300);
+    attachTargets(specs);
     try {
       await using inside = await listenIn(cgroup, 8301);
       await using outside = await listenIn(other, 8302);
@@ -69,12 +75,16 @@ Deno.test({
         false,
         true,
       ]);
-      deepStrictEqual([target?.sockets.mptcp, target?.sockets.tcp], [1, 0]);
+      deepStrictEqual([target?.sockets.mptcp, target?.sockets.tcp], [1, 1]);
+      deepStrictEqual(
+        target?.sockets.reasons.map(({ count, reason }) => [count, reason.code]),
+        [[1, "before-attach"]],
+      );
       const named = status.targets.find(({ name }) => name === "no-such-name");
       deepStrictEqual([named?.strict, named?.sockets.mptcp], [true, 0]);
 
       const text = (await mptcpize("status")).out;
-      match(text, /attached-\d+ +bpf +[\d:]+ +1 +- +-\n {2}1 TCP socket asked for, all made MPTCP/);
+      match(text, /attached-\d+ +bpf +[\d:]+ +1 +- +1\n {2}1 TCP socket asked for, all made MPTCP/);
       match(text, /^processes named no-such-name +bpf/m);
       match(text, /^loaded into the kernel: mptcpize_force \(id \d+, tag [\da-f]{16}\)/m);
       for (const line of text.split("\n")) ok(line.length <= 80, line);
@@ -86,13 +96,23 @@ Deno.test({
         ["process", cgroup.path],
         ["cgroup", cgroup.path],
       ]);
+      for (const scope of [["--pid", `${early.pid}`], ["--cgroup", cgroup.path]]) {
+        const { out, err } = await mptcpize("sockets", ...scope, "--json");
+        strictEqual(err, "");
+        const { sockets }: { sockets: SeenSocket[] } = JSON.parse(out);
+        const tcp = sockets.filter(({ verdict }) => verdict === "tcp");
+        deepStrictEqual(tcp.map(({ reasons }) => reasons.map(({ code }) => code)), [
+          ["before-attach"],
+        ]);
+      }
       const free = await mptcpize("status", `${outside.pid}`);
       strictEqual(free.code, 1);
       match(free.out, /forced {4}no: [^]*1 TCP/);
     } finally {
+      await early[Symbol.asyncDispose]();
       cgroup[Symbol.dispose]();
       const gone = (await mptcpize("status")).out;
-      await detachTargets(specs);
+      detachTargets(specs);
       match(gone, /its cgroup is gone/);
     }
     const { status } = await readStatus();
