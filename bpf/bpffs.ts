@@ -16,6 +16,11 @@ export function mountedType(mountinfo: string, path: string): string | undefined
   return line === undefined ? undefined : / - (\S+)/.exec(line)?.[1];
 }
 
+/** Whether a bpffs is mounted at a path. */
+export function isBpffs(path: string): boolean {
+  return mountedType(Deno.readTextFileSync("/proc/self/mountinfo"), path) === "bpf";
+}
+
 /**
  * Refuses a place that is no bpffs, or not safe.
  *
@@ -25,10 +30,8 @@ export function mountedType(mountinfo: string, path: string): string | undefined
  * @throws {ConflictError} where others may replace what is in it
  */
 export function prepareBpffs(bpffs: string, mount: boolean): boolean {
-  const isMounted = () =>
-    mountedType(Deno.readTextFileSync("/proc/self/mountinfo"), bpffs) === "bpf";
   let mounted = false;
-  if (!isMounted()) {
+  if (!isBpffs(bpffs)) {
     if (!mount) {
       throw new NotSupportedError(`Cannot pin the BPF program: no bpffs is mounted at ${bpffs}`, {
         hint: `\`mount -t bpf -o mode=0700 bpf ${bpffs}\``,
