@@ -87,8 +87,8 @@ export function permissionError(
   return new NotSupportedError(
     `Cannot ${what}: the kernel does not permit it, not even with ${
       listed(wanted)
-    }: it is locked down, or a ` +
-      "container forbids it (bpf: EPERM)",
+    }: it is locked ` +
+      "down, or a container forbids it (bpf: EPERM)",
     { cause, hint: OTHER_WAYS },
   );
 }

@@ -338,10 +338,16 @@ Deno.test({
   },
 });
 
+/** The words that run a command as root with nothing but some capabilities. */
+function withOnly(...capabilities: string[]): string[] {
+  const list = capabilities.map((name) => `,+${name}`).join("");
+  return ["setpriv", `--bounding-set=-all${list}`, "--inh-caps=-all"];
+}
+
 Deno.test({
-  name: "attachTargets() mounts a bpffs only when it is asked to",
-  ...BPF,
-  fn() {
+  name: "attachTargets() mounts a bpffs only when it is asked to, and may",
+  ...skipUnlessAll(BPF, skipUnless("setpriv", commandExists("setpriv"))),
+  async fn() {
     using cgroup = new Cgroup("mount");
     const place = { bpffs: Deno.makeTempDirSync(), force: canForce };
     const mounts = () => Deno.readTextFileSync("/proc/self/mountinfo").includes(place.bpffs);
@@ -351,6 +357,11 @@ Deno.test({
         match(error.hint ?? "", /^`mount -t bpf -o mode=0700 bpf /);
         return true;
       });
+      const act = [...words(place, "attach", [cgroupSpec(cgroup)]), '{"mountBpffs":true}'];
+      const { code, text } = await run([...withOnly("bpf", "perfmon", "net_admin"), ...act]);
+      const { error, capability } = JSON.parse(text);
+      deepStrictEqual([code, error, capability], [1, "NotPermittedError", "CAP_SYS_ADMIN"]);
+      strictEqual(mounts(), false);
       attachAt(place, [cgroupSpec(cgroup)], { mountBpffs: true });
       strictEqual(mounts(), true);
       strictEqual(Deno.statSync(place.bpffs).mode! & 0o777, 0o700);
@@ -361,12 +372,6 @@ Deno.test({
     }
   },
 });
-
-/** The words that run a command as root with nothing but some capabilities. */
-function withOnly(...capabilities: string[]): string[] {
-  const list = capabilities.map((name) => `,+${name}`).join("");
-  return ["setpriv", `--bounding-set=-all${list}`, "--inh-caps=-all"];
-}
 
 Deno.test({
   name:
