@@ -12,6 +12,8 @@ import type { Place } from "../../bpf/loading.ts";
 import { folderOf } from "../../bpf/pins.ts";
 import { readStateAt } from "../../bpf/state.ts";
 import { ConflictError } from "../../errors.ts";
+import { openPin, pinObject } from "../../ffi/bpf.ts";
+import { Fd } from "../../ffi/fd.ts";
 import { Child } from "./child.ts";
 import { attachOlder, pretendOlder } from "./older.ts";
 import {
@@ -26,6 +28,16 @@ import {
 
 const BPF = skipUnlessBpf();
 const SOFTENED = `[protocol(2, 1, ${canForce ? 0 : 262}), option(6, 18, 1)][1]`;
+
+/** What `rm -r` does to all that is pinned. */
+function removePins(place: Place): void {
+  const folder = folderOf(place.bpffs);
+  for (const { name } of Deno.readDirSync(`${folder}/current`)) {
+    Deno.removeSync(`${folder}/current/${name}`);
+  }
+  Deno.removeSync(`${folder}/current`);
+  Deno.removeSync(folder);
+}
 
 Deno.test({
   name: "attachTargets() takes over an older layout, with what is enrolled and counted in it",
@@ -93,6 +105,39 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "maps that are not as they are known to be are never read or written",
+  ...BPF,
+  fn() {
+    using place = new OwnPlace();
+    using one = new Cgroup("one");
+    attachAt(place, [cgroupSpec(one)]);
+    const current = `${folderOf(place.bpffs)}/current`;
+    {
+      const names = openPin(`${current}/names`);
+      ok(names instanceof Fd);
+      using map = names;
+      Deno.removeSync(`${current}/targets`);
+      pinObject(map, `${current}/targets`);
+    }
+    for (
+      const act of [
+        () => attachAt(place, [cgroupSpec(one)]),
+        () => detachAt(place, [cgroupSpec(one)]),
+        () => readStateAt(place),
+      ]
+    ) {
+      throws(
+        act,
+        /a newer version's \(mptcpize_name has keys of 16 and values of \d+ bytes, 8 and/,
+      );
+    }
+    removePins(place);
+    detachAt(place, [cgroupSpec(one)]);
+    deepStrictEqual([place.entries(), countPrograms(one.path)], [[], 0]);
+  },
+});
+
 for (const layout of ["this layout", "an older layout"] as const) {
   Deno.test({
     name: `an upgrade of ${layout} leaves no moment in which an enrolled program gets TCP`,
@@ -129,16 +174,6 @@ for (const layout of ["this layout", "an older layout"] as const) {
       detachAt(place, specs);
     },
   });
-}
-
-/** What `rm -r` does to all that is pinned. */
-function removePins(place: Place): void {
-  const folder = folderOf(place.bpffs);
-  for (const { name } of Deno.readDirSync(`${folder}/current`)) {
-    Deno.removeSync(`${folder}/current/${name}`);
-  }
-  Deno.removeSync(`${folder}/current`);
-  Deno.removeSync(folder);
 }
 
 Deno.test({
