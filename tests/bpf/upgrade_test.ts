@@ -185,22 +185,22 @@ Deno.test({
     using one = new Cgroup("one");
     using two = new Cgroup("two");
     const below = two.below("below");
-    const count = () => [one, below].map(({ path }) => countPrograms(path));
+    const count = () => [rootPath(), one.path, below.path].map(countPrograms);
     const loadAndLose = () => {
-      attachAt(place, [cgroupSpec(one)]);
+      attachAt(place, [cgroupSpec(one), { kind: "comm", name: "nobody", strict: false }]);
       removePins(place);
     };
     attachAt(other, [cgroupSpec(below)]);
     loadAndLose();
-    deepStrictEqual([readStateAt(place), count()], [undefined, [1, 1]]);
+    deepStrictEqual([readStateAt(place), count()], [undefined, [1, 1, 1]]);
     const { absent, unloaded } = detachAt(place, [cgroupSpec(one)]);
-    deepStrictEqual([absent.length, unloaded, count()], [1, false, [0, 1]]);
+    deepStrictEqual([absent.length, unloaded, count()], [1, false, [0, 0, 1]]);
     deepStrictEqual(place.entries(), []);
     loadAndLose();
     attachAt(place, [cgroupSpec(below, true)]);
-    deepStrictEqual(count(), [0, 1], "those of another bpffs are left alone");
+    deepStrictEqual(count(), [0, 0, 1], "those of another bpffs are left alone");
     detachAt(place, [cgroupSpec(below)]);
     detachAt(other, [cgroupSpec(below)]);
-    deepStrictEqual([count(), countPrograms(rootPath())], [[0, 0], 0]);
+    deepStrictEqual(count(), [0, 0, 0]);
   },
 });
