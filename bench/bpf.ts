@@ -54,7 +54,7 @@ function bpf(command: number, fill: (view: DataView<ArrayBuffer>) => void): Data
   return view;
 }
 
-/** Runs a program of type syscall (BPF_PROG_TEST_RUN); gives its result. */
+/** Runs a program of type raw_tp (BPF_PROG_TEST_RUN); gives its result. */
 function runOnce(program: number): number {
   return bpf(10, (view) => view.setUint32(0, program, true)).getUint32(4, true);
 }
@@ -149,7 +149,7 @@ function enrol(object: BpfObject, { targets, names = [] }: Case): void {
     updateElement(object.mapFd(MAPS.names), encodeName(name), encodeTarget(VALUE));
   }
   const token = keys.length + names.length === 0 ? 0n : BigInt(++changes);
-  const settings = { version: 1n, digest: 0n, pernetId: 0n, refused: 0n, token };
+  const settings = { version: 1n, digest: 0n, pernetId: 0n, refused: 0n, token, device: 0n };
   const bytes = encodeSettings(settings, keys.map(({ level }) => level), names);
   updateElement(object.mapFd(MAPS.settings), new Uint8Array(4), bytes);
 }

@@ -14,6 +14,7 @@ import { prepareBpffs, undoBpffs } from "./bpffs.ts";
 import { type Key, resolveSpec, ROOT_ID } from "./cgroups.ts";
 import { ensureLoaded, mend, PLACE, type Place, soften, unload } from "./loading.ts";
 import { findPernetId, missingCapabilities, readObjectFile, translate } from "./object.ts";
+import { mayHaveOrphans } from "./orphans.ts";
 import { PinFolder, type PinnedSet } from "./pins.ts";
 import {
   deleteRecord,
@@ -140,7 +141,8 @@ function undo(set: PinnedSet, before: Records): void {
 /** As {@linkcode detachTargets}, at a place. */
 export function detachAt(place: Place, specs: readonly TargetSpec[]): DetachResult {
   try {
-    using folder = PinFolder.lock(place.bpffs, false);
+    // Pins that were removed by hand leave programs on their cgroups.
+    using folder = PinFolder.lock(place.bpffs, mayHaveOrphans(place.bpffs));
     if (folder === undefined) return { removed: [], absent: specs, unloaded: false };
     using set = mend(folder);
     if (set === undefined) return { removed: [], absent: specs, unloaded: false };

@@ -4,8 +4,11 @@
  * @module
  */
 
-import { ConflictError, NotSupportedError } from "../errors.ts";
+import { ConflictError, NotPermittedError, NotSupportedError, SyscallError } from "../errors.ts";
+import { Errno } from "../ffi/errno.ts";
 import { mountFileSystem, unmount } from "../ffi/files.ts";
+
+const MOUNT = "mount -t bpf -o mode=0700 bpf";
 
 /** Where the bpffs is. */
 export const BPFFS = "/sys/fs/bpf";
@@ -16,25 +19,37 @@ export function mountedType(mountinfo: string, path: string): string | undefined
   return line === undefined ? undefined : / - (\S+)/.exec(line)?.[1];
 }
 
+/** Whether a bpffs is mounted at a path. */
+export function isBpffs(path: string): boolean {
+  return mountedType(Deno.readTextFileSync("/proc/self/mountinfo"), path) === "bpf";
+}
+
 /**
  * Refuses a place that is no bpffs, or not safe.
  *
  * @param mount whether to mount one where there is none
  * @returns whether one was mounted
  * @throws {NotSupportedError} where there is none
+ * @throws {NotPermittedError} when it may not be mounted
  * @throws {ConflictError} where others may replace what is in it
  */
 export function prepareBpffs(bpffs: string, mount: boolean): boolean {
-  const isMounted = () =>
-    mountedType(Deno.readTextFileSync("/proc/self/mountinfo"), bpffs) === "bpf";
   let mounted = false;
-  if (!isMounted()) {
+  if (!isBpffs(bpffs)) {
     if (!mount) {
       throw new NotSupportedError(`Cannot pin the BPF program: no bpffs is mounted at ${bpffs}`, {
-        hint: `\`mount -t bpf -o mode=0700 bpf ${bpffs}\``,
+        hint: `\`${MOUNT} ${bpffs}\``,
       });
     }
-    mountFileSystem("bpf", bpffs, "mode=0700");
+    try {
+      mountFileSystem("bpf", bpffs, "mode=0700");
+    } catch (cause) {
+      if (!(cause instanceof SyscallError) || cause.errno !== Errno.EPERM) throw cause;
+      throw new NotPermittedError(
+        `Cannot mount a bpffs at ${bpffs}: it takes CAP_SYS_ADMIN (mount: EPERM)`,
+        { cause, capability: "CAP_SYS_ADMIN", hint: `as root \`${MOUNT} ${bpffs}\`` },
+      );
+    }
     mounted = true;
   }
   const { uid, mode } = Deno.lstatSync(bpffs);

@@ -67,6 +67,23 @@ export function readId(path: string): bigint | undefined {
   }
 }
 
+/** The folders of all cgroups that this process sees. */
+export function* listFolders(
+  paths = listMounts().map(({ point }) => point),
+): Generator<string> {
+  for (const path of paths) {
+    yield path;
+    let below: string[];
+    try {
+      below = [...Deno.readDirSync(path)].filter(({ isDirectory }) => isDirectory)
+        .map(({ name }) => `${path}/${name}`);
+    } catch {
+      continue; // Removed meanwhile.
+    }
+    yield* listFolders(below);
+  }
+}
+
 /** A target, checked: how it stands in the maps. */
 export type Key =
   | { readonly kind: "cgroup"; readonly id: bigint; readonly level: number; readonly path: string }

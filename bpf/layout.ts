@@ -6,8 +6,8 @@
 
 import { FormatError } from "../errors.ts";
 
-/** What the maps look like; a program of another layout cannot take them over. */
-export const LAYOUT_VERSION = 1n;
+/** What the maps look like; an older layout is one with shorter values. */
+export const LAYOUT_VERSION = 2n;
 
 /** Levels of cgroups that the programs look at: 0, the root, to 63. */
 export const LEVELS = 64;
@@ -16,7 +16,7 @@ export const UNKNOWN_LEVEL = 255;
 /** Bytes of a target. */
 export const TARGET_SIZE = 1064;
 /** Bytes of the settings. */
-export const SETTINGS_SIZE = 56;
+export const SETTINGS_SIZE = 64;
 /** Bytes of a process name, with its NUL. */
 export const NAME_SIZE = 16;
 const PATH_OFFSET = 40;
@@ -102,12 +102,14 @@ export interface Settings {
   readonly refused: bigint;
   /** Another number after each change of the targets; 0 where there is none. */
   readonly token: bigint;
+  /** The device of the bpffs that the programs are pinned in. */
+  readonly device: bigint;
 }
 
 /**
  * Reads the settings.
  *
- * Layout: version, levels, refused, pernet_id, names, digest, token; 8 bytes each, little endian.
+ * Layout: version, levels, refused, pernet_id, names, digest, token, device; 8 bytes each, little endian.
  *
  * @throws {FormatError} when they have another size
  */
@@ -124,6 +126,7 @@ export function decodeSettings(bytes: Uint8Array<ArrayBuffer>): Settings {
     pernetId: view.getBigUint64(24, true),
     digest: view.getBigUint64(40, true),
     token: view.getBigUint64(48, true),
+    device: view.getBigUint64(56, true),
   };
 }
 
@@ -142,8 +145,8 @@ export function encodeSettings(
     (mask, level) => mask | (level < LEVELS ? 1n << BigInt(level) : 0xffff_ffff_ffff_ffffn),
     0n,
   );
-  const { version, refused, pernetId, digest, token } = settings;
-  const words = [version, mask, refused, pernetId, nameBits(names), digest, token];
+  const { version, refused, pernetId, digest, token, device } = settings;
+  const words = [version, mask, refused, pernetId, nameBits(names), digest, token, device];
   return new Uint8Array(new BigUint64Array(words).buffer);
 }
 

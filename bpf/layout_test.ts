@@ -29,6 +29,7 @@ const SETTINGS = {
   pernetId: 5n,
   refused: 9n,
   token: 7n,
+  device: 47n,
 };
 
 Deno.test("decodeTarget() reads what encodeTarget() writes", () => {
@@ -37,7 +38,8 @@ Deno.test("decodeTarget() reads what encodeTarget() writes", () => {
 });
 
 Deno.test("the C header has the sizes that the codecs have", async () => {
-  const header = await Deno.readTextFile(new URL("mptcpify.h", import.meta.url));
+  const text = await Deno.readTextFile(new URL("mptcpify.h", import.meta.url));
+  const header = text.replace("[PATH_SIZE]", `[${/define PATH_SIZE (\d+)/.exec(text)?.[1]}]`);
   const size = (name: string) => {
     const body = new RegExp(`struct ${name} \\{([^}]*)\\}`).exec(header)?.[1] ?? "";
     const fields = [...body.matchAll(/^\s*(u64|u32|char) \w+(?:\[(\d+)\])?;/gm)];

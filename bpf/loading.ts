@@ -18,8 +18,10 @@ import {
   readRecords,
   readSettings,
   type Record as TargetRecord,
+  writeRecord,
   writeSettings,
 } from "./records.ts";
+import { detachOrphans } from "./orphans.ts";
 import { applySoftening } from "./softening.ts";
 
 /** Where it happens; tests use a bpffs of their own, and what their kernel can load. */
@@ -64,7 +66,8 @@ export function soften(
 }
 
 /**
- * Removes what an interrupted change left, and makes all be as the list of targets says.
+ * Removes what an interrupted change left, and what is attached without pins that count; makes all be as
+ * the list of targets says.
  *
  * @returns the pins that count
  */
@@ -90,6 +93,7 @@ export function mend(folder: PinFolder): PinnedSet | undefined {
       }
       removePins(stale);
     }
+    if (set === undefined) detachOrphans(folder.device);
     return set;
   } catch (error) {
     set?.[Symbol.dispose]();
@@ -106,13 +110,33 @@ function exists(path: string): boolean {
   }
 }
 
-/** Loads the object and pins it as what counts, in the place of what there is. */
-function load(folder: PinFolder, place: Place, wantsSoften: boolean, former?: PinnedSet): void {
-  const reused = former && {
-    targets: former.targets.number,
-    names: former.names.number,
-    settings: former.settings.number,
+/** Fills new maps: with nothing, or with what those of an older layout hold. */
+function fill(folder: PinFolder, made: string, former: PinnedSet | undefined): void {
+  using set = PinnedSet.open(made)!;
+  const records = former === undefined ? [] : [...readRecords(former).values()];
+  for (const record of records) writeRecord(set, record);
+  const settings = {
+    ...former === undefined ? { pernetId: 0n, refused: 0n, token: 0n } : readSettings(former),
+    version: LAYOUT_VERSION,
+    digest: readObjectFile().digest,
+    device: folder.device,
   };
+  writeSettings(set.settings, settings, records);
+}
+
+/**
+ * Loads the object and pins it as what counts, in the place of what there is: over the same maps, unless
+ * they are of an older layout.
+ */
+function load(folder: PinFolder, place: Place, wantsSoften: boolean, former?: PinnedSet): void {
+  const isOlder = former !== undefined && readSettings(former).version < LAYOUT_VERSION;
+  const reused = former !== undefined && !isOlder
+    ? {
+      targets: former.targets.number,
+      names: former.names.number,
+      settings: former.settings.number,
+    }
+    : undefined;
   using object = loadObject({ force: place.force, soften: wantsSoften }, reused);
   const pins: Partial<Record<PinName, Fd | number>> = {
     targets: object.mapFd(MAPS.targets),
@@ -124,17 +148,13 @@ function load(folder: PinFolder, place: Place, wantsSoften: boolean, former?: Pi
   const made = folder.begin();
   try {
     pinAll(made, pins);
-    if (former === undefined) {
-      using set = PinnedSet.open(made)!;
-      const { digest } = readObjectFile();
-      const settings = { version: LAYOUT_VERSION, digest, pernetId: 0n, refused: 0n, token: 0n };
-      writeSettings(set.settings, settings, []);
-    }
     if (place.force) {
       // Attached before the former one is detached: at no time is nothing attached.
       using link = attachTracing(object.programFd(PROGRAMS.force));
       pinAll(made, { link });
     }
+    // It is asked before the former one, and has had no answer for anybody so far.
+    if (reused === undefined) fill(folder, made, former);
     folder.commit(former !== undefined);
   } catch (error) {
     removePins(made);
@@ -155,11 +175,11 @@ export function ensureLoaded(
     return { set: PinnedSet.open(folder.current)!, upgraded: false };
   }
   const settings = readSettings(found);
-  if (settings.version !== LAYOUT_VERSION) {
+  if (settings.version > LAYOUT_VERSION) {
     throw new ConflictError(
-      `Cannot take over what another version of mptcpize has attached: its maps have layout ` +
+      `Cannot take over what a newer version of mptcpize has attached: its maps have layout ` +
         `${settings.version}, this one knows ${LAYOUT_VERSION}`,
-      { hint: "detach all targets with that version first" },
+      { hint: "use that version, or detach all targets with it first" },
     );
   }
   const isOurs = settings.digest === digest;

@@ -5,7 +5,7 @@
  */
 
 export { attachTargets, detachTargets } from "./attach.ts";
-export { probeBpf, readBpfState } from "./state.ts";
+export { probeBpf, readBpfState, tryToLoad } from "./state.ts";
 export type {
   AttachOptions,
   AttachResult,

@@ -1,14 +1,21 @@
 /*
  * What the BPF programs and their loader share: the maps' keys and values. bpf/layout.ts reads and
- * writes them; a change here is a new LAYOUT_VERSION there and here.
+ * writes them; a change here is a new LAYOUT_VERSION there and here. Keys stay as they are, and
+ * values grow at their ends alone: so a newer loader reads an older layout, with 0 for what it
+ * lacks.
  */
 #ifndef MPTCPIFY_H
 #define MPTCPIFY_H
 
 #include "kernel.h"
 
+/* A test builds an older layout with a shorter one. */
+#ifndef PATH_SIZE
+#define PATH_SIZE 1024
+#endif
+
 enum {
-    LAYOUT_VERSION = 1,
+    LAYOUT_VERSION = 2,
     MAX_TARGETS = 8192,
     MAX_NAMES = 256,
     /* Levels of cgroups that are looked at: the bits of settings.levels. */
@@ -27,7 +34,7 @@ struct target {
     u64 since_ms; /* when it was attached, in milliseconds since 1970 */
     u32 strict;   /* no option is softened */
     u32 level;    /* of the cgroup; 255 where it could not be told */
-    char path[1024];
+    char path[PATH_SIZE];
 };
 
 /* One for all; written by the loader alone. */
@@ -39,6 +46,7 @@ struct settings {
     u64 names;     /* bit n: there are names whose first bytes give n, see may_be_name() */
     u64 digest;    /* the start of the SHA-256 of the object that is loaded */
     u64 token;     /* another random number after each change; 0 where there is no target */
+    u64 device;    /* that of the bpffs of its pins */
 };
 
 #endif

@@ -76,17 +76,19 @@ export function permissionError(
   cause?: unknown,
 ): MptcpizeError {
   const missing = missingCapabilities(wanted);
+  const listed = (names: readonly string[]) => names.join(", ").replace(/, (?=\w+$)/, " and ");
   if (missing.length > 0) {
-    return new NotPermittedError(`Cannot ${what}: it takes ${missing.join(" and ")}`, {
+    return new NotPermittedError(`Cannot ${what}: it takes ${listed(missing)}`, {
       cause,
       capability: missing.join(","),
       hint: "run it as root",
     });
   }
-  const list = wanted.join(", ").replace(/, (?=\w+$)/, " and ");
   return new NotSupportedError(
-    `Cannot ${what}: the kernel does not permit it, not even with ${list}: it is locked down, or a ` +
-      "container forbids it (bpf: EPERM)",
+    `Cannot ${what}: the kernel does not permit it, not even with ${
+      listed(wanted)
+    }: it is locked ` +
+      "down, or a container forbids it (bpf: EPERM)",
     { cause, hint: OTHER_WAYS },
   );
 }

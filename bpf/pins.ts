@@ -79,18 +79,25 @@ export class PinnedSet implements Disposable {
     }
   }
 
-  /** The kernel writes as many bytes as a map's values have, whatever room there is. */
+  /**
+   * The kernel reads and writes as many bytes as a map's values have, whatever room there is: fewer than
+   * ours, which an older layout has, are no harm.
+   */
   #checkSizes(folder: string): void {
-    const sizes = [this.targets, this.names, this.settings].map((map) => {
-      const { keySize, valueSize } = readMapInfo(map);
-      return `${keySize}/${valueSize}`;
-    });
-    const ours = [`8/${TARGET_SIZE}`, `${NAME_SIZE}/${TARGET_SIZE}`, `4/${SETTINGS_SIZE}`];
-    if (sizes.join() === ours.join()) return;
-    throw new ConflictError(
-      `Cannot read the maps in ${folder}: they are another version's (${sizes.join()}, ${ours.join()} are wanted)`,
-      { hint: "detach all targets with that version first" },
-    );
+    const ours = [
+      [this.targets, 8, TARGET_SIZE],
+      [this.names, NAME_SIZE, TARGET_SIZE],
+      [this.settings, 4, SETTINGS_SIZE],
+    ] as const;
+    for (const [map, keyWanted, valueWanted] of ours) {
+      const { name, keySize, valueSize } = readMapInfo(map);
+      if (keySize === keyWanted && valueSize <= valueWanted) continue;
+      throw new ConflictError(
+        `Cannot read the maps in ${folder}: they are a newer version's (${name} has keys of ${keySize} ` +
+          `and values of ${valueSize} bytes, ${keyWanted} and ${valueWanted} are known)`,
+        { hint: "use that version, or detach all targets with it first" },
+      );
+    }
   }
 
   /** Closes the descriptors. */
@@ -150,6 +157,11 @@ export class PinFolder implements Disposable {
   /** The folder of the pins that count. */
   get current(): string {
     return `${this.#path}/${CURRENT}`;
+  }
+
+  /** The device number of the bpffs that it is in. */
+  get device(): bigint {
+    return BigInt(Deno.lstatSync(this.#path).dev);
   }
 
   /** What an interrupted change left: folders whose pins do not count. */

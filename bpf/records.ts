@@ -35,9 +35,9 @@ export function wordOf(key: Key): string {
   return key.kind === "name" ? `name ${key.name}` : `cgroup ${key.id}`;
 }
 
-/** The targets that are cgroups; none where the map is another version's. */
+/** The targets that are cgroups; none where the map is a newer version's. */
 export function readCgroupRecords(map: PinnedSet["targets"]): Record[] {
-  if (readMapInfo(map).valueSize !== TARGET_SIZE) return [];
+  if (readMapInfo(map).valueSize > TARGET_SIZE) return [];
   const records: Record[] = [];
   for (const bytes of listKeys(map, 8)) {
     const found = lookUpElement(map, bytes, TARGET_SIZE);
@@ -99,8 +99,8 @@ export function describe({ key, value }: Record): Target {
 const ONLY_KEY = new Uint8Array(4);
 
 /** Reads the settings. */
-export function readSettings(set: PinnedSet): Settings {
-  return decodeSettings(lookUpElement(set.settings, ONLY_KEY, SETTINGS_SIZE)!);
+export function readSettings({ settings }: Pick<PinnedSet, "settings">): Settings {
+  return decodeSettings(lookUpElement(settings, ONLY_KEY, SETTINGS_SIZE)!);
 }
 
 /**

@@ -53,12 +53,26 @@ export function readBpfState(): BpfState | undefined {
 }
 
 /**
+ * Refuses what {@linkcode attachTargets} would refuse because of this kernel or this user, by loading the
+ * programs; nothing is attached, and nothing stays.
+ *
+ * @param strict whether socket options are to be left alone, which takes fewer capabilities
+ * @throws {NotFoundError} where libbpf is absent
+ * @throws {NotPermittedError} without the capabilities
+ * @throws {NotSupportedError} where the kernel cannot do it
+ * @throws {VerifierError} where the verifier refuses it
+ */
+export function tryToLoad(strict: boolean): void {
+  loadObject({ force: true, soften: !strict })[Symbol.dispose]();
+}
+
+/**
  * Whether the kernel loads the program that forces, by loading it; nothing is attached, and nothing
  * stays.
  */
 export function probeBpf(): Feature {
   try {
-    loadObject({ force: true, soften: false })[Symbol.dispose]();
+    tryToLoad(true);
     return { state: "yes" };
   } catch (error) {
     if (

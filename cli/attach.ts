@@ -93,6 +93,7 @@ function attachJson(plan: AttachPlan | Attachment, done: boolean): Record<string
     targets: plan.targets.map(targetJson),
     files: plan.persist?.changes.map(({ path }) => path) ?? [],
     mptcp: plan.mptcp,
+    bpf: plan.bpf,
     ...("upgraded" in plan ? { upgraded: plan.upgraded, guarded: plan.guarded } : {}),
     done,
   };
@@ -100,6 +101,7 @@ function attachJson(plan: AttachPlan | Attachment, done: boolean): Record<string
 
 function attachWarnings(plan: AttachPlan | Attachment): string[] {
   const warnings = [];
+  if (plan.bpf?.state === "no") warnings.push(`${plan.bpf.reason}: attach would be refused`);
   if (plan.mptcp.state === "no") {
     warnings.push(`${plan.mptcp.reason}: sockets made here stay TCP until that changes`);
   }

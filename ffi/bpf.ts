@@ -23,6 +23,9 @@ const BPF_OBJ_PIN = 6;
 const BPF_OBJ_GET = 7;
 const BPF_PROG_ATTACH = 8;
 const BPF_PROG_DETACH = 9;
+const BPF_PROG_GET_NEXT_ID = 11;
+const BPF_PROG_GET_FD_BY_ID = 13;
+const BPF_MAP_GET_FD_BY_ID = 14;
 const BPF_OBJ_GET_INFO_BY_FD = 15;
 const BPF_PROG_QUERY = 16;
 const BPF_LINK_CREATE = 28;
@@ -35,7 +38,10 @@ const BPF_F_REPLACE = 4;
 type Field = readonly [offset: number, value: number | bigint | Uint8Array<ArrayBuffer>];
 
 /** One call: numbers are 32 bits wide, bigints 64, and of a buffer its address is passed. */
-function tryBpf(command: number, ...fields: readonly Field[]): { value: number; errno: number } {
+function tryBpf(
+  command: number,
+  ...fields: readonly Field[]
+): { value: number; errno: number; view: DataView } {
   const attribute = new Uint8Array(ATTRIBUTE_SIZE);
   const view = new DataView(attribute.buffer);
   for (const [offset, value] of fields) {
@@ -44,7 +50,8 @@ function tryBpf(command: number, ...fields: readonly Field[]): { value: number; 
   }
   // The kernel gets addresses, which keep nothing from being collected.
   kept[0] = [attribute, fields];
-  return tryCall("syscall", SYS_bpf, BigInt(command), addressOf(attribute), BigInt(ATTRIBUTE_SIZE));
+  const [address, size] = [addressOf(attribute), BigInt(ATTRIBUTE_SIZE)];
+  return { ...tryCall("syscall", SYS_bpf, BigInt(command), address, size), view };
 }
 
 const kept: unknown[] = [];
@@ -158,8 +165,11 @@ export interface BpfMapInfo {
   readonly valueSize: number;
 }
 
-function readInfo(object: Fd | number, size: number): DataView<ArrayBuffer> {
-  const info = new Uint8Array(size);
+function readInfo(
+  object: Fd | number,
+  info: Uint8Array<ArrayBuffer>,
+): DataView<ArrayBuffer> {
+  const size = info.length;
   bpf("ask about a BPF object", BPF_OBJ_GET_INFO_BY_FD, [0, numberOf(object)], [4, size], [
     8,
     info,
@@ -180,7 +190,7 @@ function readName(view: DataView<ArrayBuffer>, offset: number): string {
  * @throws {SyscallError} with the errno of bpf(2)
  */
 export function readProgramInfo(program: Fd | number): BpfProgramInfo {
-  const view = readInfo(program, 80);
+  const view = readInfo(program, new Uint8Array(80));
   return {
     name: readName(view, 64),
     id: view.getUint32(4, true),
@@ -197,13 +207,55 @@ export function readProgramInfo(program: Fd | number): BpfProgramInfo {
  * @throws {SyscallError} with the errno of bpf(2)
  */
 export function readMapInfo(map: Fd | number): BpfMapInfo {
-  const view = readInfo(map, 40);
+  const view = readInfo(map, new Uint8Array(40));
   return {
     name: readName(view, 24),
     id: view.getUint32(4, true),
     keySize: view.getUint32(8, true),
     valueSize: view.getUint32(12, true),
   };
+}
+
+/**
+ * Opens the programs of a name that are in the kernel; none where this user may not look for them.
+ *
+ * Needs: CAP_SYS_ADMIN.
+ */
+export function openProgramsNamed(name: string): Fd[] {
+  const found: Fd[] = [];
+  for (let id = 0;;) {
+    const next = tryBpf(BPF_PROG_GET_NEXT_ID, [0, id]);
+    if (next.value === -1) return found;
+    id = next.view.getUint32(4, true);
+    const { value } = tryBpf(BPF_PROG_GET_FD_BY_ID, [0, id]);
+    if (value === -1) continue; // Unloaded meanwhile.
+    const program = new Fd(value);
+    if (readProgramInfo(program).name === name) found.push(program);
+    else program[Symbol.dispose]();
+  }
+}
+
+/**
+ * Opens the maps of a program, at most 16 of them.
+ *
+ * Layout: `struct bpf_prog_info`: nr_map_ids at 52, the address of the array for them at 56.
+ *
+ * Needs: CAP_SYS_ADMIN.
+ *
+ * @throws {SyscallError} with the errno of bpf(2)
+ */
+export function openMapsOf(program: Fd): Fd[] {
+  const ids = new Uint8Array(16 * 4);
+  const info = new Uint8Array(80);
+  const view = new DataView(info.buffer);
+  view.setUint32(52, 16, true);
+  view.setBigUint64(56, addressOf(ids), true);
+  readInfo(program, info);
+  return [...new Uint32Array(ids.buffer)].flatMap((id) => {
+    if (id === 0) return [];
+    const { value } = tryBpf(BPF_MAP_GET_FD_BY_ID, [0, id]);
+    return value === -1 ? [] : [new Fd(value)];
+  });
 }
 
 /**

@@ -11,8 +11,9 @@ import {
   readBpfState,
   type Target,
   type TargetSpec,
+  tryToLoad,
 } from "../bpf/mod.ts";
-import { NotPermittedError, NotSupportedError } from "../errors.ts";
+import { NotPermittedError } from "../errors.ts";
 import { type Feature, probeMptcp } from "../features/mod.ts";
 import { readCgroup } from "../inspect/mod.ts";
 import { dropInFolders, listDropIns } from "../systemd/mod.ts";
@@ -50,6 +51,8 @@ export interface AttachPlan {
   readonly persist: PersistPlan | undefined;
   /** Whether the kernel makes MPTCP sockets here. */
   readonly mptcp: Feature;
+  /** Whether this kernel lets this user force; undefined once that is done. */
+  readonly bpf?: Feature;
 }
 
 /** An attachment that was made. */
@@ -88,18 +91,7 @@ function isAttached(spec: TargetSpec | undefined, targets: readonly Target[]): b
     );
 }
 
-/**
- * Plans an attachment; changes nothing.
- *
- * @throws {UsageError} for words that make no sense, or when there are none
- * @throws {NotFoundError} for what is not there
- * @throws {ConflictError} for a unit that does not run, or a file of systemd's that is not ours
- * @throws {NotSupportedError} for what cannot be attached, or not for good
- */
-export async function planAttach(
-  request: AttachRequest,
-  persistence: Persistence = new Persistence(),
-): Promise<AttachPlan> {
+async function plan(request: AttachRequest, persistence: Persistence): Promise<AttachPlan> {
   const { persist = false } = request;
   const named = await resolveTargets({ ...request, atRest: persist }, MACHINE);
   const plan = persist ? await persistence.planAdd(named, findInstalled()) : undefined;
@@ -120,14 +112,19 @@ export async function planAttach(
   };
 }
 
-/** Refuses what the kernel would refuse, by the program itself: before files are made or looked for. */
-function checkBpf({ name }: PlannedTarget): void {
-  const bpf = probeBpf();
-  if (bpf.state !== "no") return;
-  const [message, hint] = [`Cannot attach ${name}: ${bpf.reason}`, bpf.needs];
-  throw Deno.uid() === 0
-    ? new NotSupportedError(message, { hint })
-    : new NotPermittedError(message, { hint, capability: "CAP_BPF" });
+/**
+ * Plans an attachment; changes nothing.
+ *
+ * @throws {UsageError} for words that make no sense, or when there are none
+ * @throws {NotFoundError} for what is not there
+ * @throws {ConflictError} for a unit that does not run, or a file of systemd's that is not ours
+ * @throws {NotSupportedError} for what cannot be attached, or not for good
+ */
+export async function planAttach(
+  request: AttachRequest,
+  persistence: Persistence = new Persistence(),
+): Promise<AttachPlan> {
+  return { ...await plan(request, persistence), bpf: probeBpf() };
 }
 
 /**
@@ -146,20 +143,20 @@ export async function attach(
   persistence: Persistence = new Persistence(),
 ): Promise<Attachment> {
   using _lock = request.persist ? await persistence.lock() : undefined;
-  const plan = await planAttach(request, persistence);
-  const specs = plan.targets.map(({ spec }) => spec).filter((spec) => spec !== undefined);
-  const [first] = plan.targets;
-  if (first !== undefined && (specs.length === 0 || Deno.uid() !== 0)) checkBpf(first);
+  const planned = await plan(request, persistence);
+  const specs = planned.targets.map(({ spec }) => spec).filter((spec) => spec !== undefined);
+  // What would be refused, before files are made or looked for.
+  if (specs.length === 0 || Deno.uid() !== 0) tryToLoad(request.strict ?? false);
   if (specs.length === 0) {
-    if (plan.persist !== undefined) await persistence.apply(plan.persist);
-    return { ...plan, upgraded: false, guarded: true };
+    if (planned.persist !== undefined) await persistence.apply(planned.persist);
+    return { ...planned, upgraded: false, guarded: true };
   }
   pruneRunCgroups();
   const before = readBpfState()?.targets.filter(({ gone }) => !gone).map(specOf) ?? [];
   const { added, upgraded, guarded } = attachTargets(specs, { mountBpffs: true });
   const isAdded = (spec: TargetSpec) => added.some((target) => sameTarget(specOf(target), spec));
   try {
-    if (plan.persist !== undefined) await persistence.apply(plan.persist);
+    if (planned.persist !== undefined) await persistence.apply(planned.persist);
   } catch (error) {
     const changed = before.filter(isAdded); // Those that were otherwise strict.
     const made = added.map(specOf).filter((spec) =>
@@ -170,8 +167,8 @@ export async function attach(
     throw error;
   }
   return {
-    ...plan,
-    targets: plan.targets.map((target) => ({
+    ...planned,
+    targets: planned.targets.map((target) => ({
       ...target,
       attached: target.spec !== undefined && !isAdded(target.spec),
     })),
@@ -180,7 +177,7 @@ export async function attach(
   };
 }
 
-async function plan(
+async function planDetachment(
   request: TargetWords,
   persistence: Persistence,
 ): Promise<DetachPlan & { readonly files: PersistPlan }> {
@@ -205,7 +202,7 @@ export async function planDetach(
   request: TargetWords,
   persistence: Persistence = new Persistence(),
 ): Promise<DetachPlan> {
-  return await plan(request, persistence);
+  return await planDetachment(request, persistence);
 }
 
 /**
@@ -219,9 +216,11 @@ export async function detach(
   request: TargetWords,
   persistence: Persistence = new Persistence(),
 ): Promise<DetachPlan> {
-  const first = await plan(request, persistence);
+  const first = await planDetachment(request, persistence);
   using _lock = first.persist.length > 0 ? await persistence.lock() : undefined;
-  const { files, ...done } = first.persist.length > 0 ? await plan(request, persistence) : first;
+  const { files, ...done } = first.persist.length > 0
+    ? await planDetachment(request, persistence)
+    : first;
   // What attaches it anew goes first: else a service that starts meanwhile would bring it back.
   if (files.changes.length > 0) await persistence.apply(files);
   pruneRunCgroups();

@@ -291,7 +291,10 @@ function checkBpf({ program, choice }: CommandFacts): void {
   const reach = choice.reaches.find(({ method }) => method === "bpf");
   if (reach?.reaches) return;
   const message = `Cannot force ${program.path} by BPF: ${reach?.reason}`;
-  const hint = waysToReach(choice, program);
+  const other = choice.reaches.find(({ method, reaches }) => reaches && method !== "patch");
+  const hint = other === undefined
+    ? waysToReach(choice, program)
+    : `\`--method ${other.method}\` reaches it`;
   if (Deno.uid() === 0) throw new NotSupportedError(message, { hint });
   throw new NotPermittedError(message, {
     hint: "run it as root: `sudo mptcpize run --method bpf …`",

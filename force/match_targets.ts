@@ -5,7 +5,7 @@
  */
 
 import type { Target, TargetSpec } from "../bpf/mod.ts";
-import { NotSupportedError } from "../errors.ts";
+import { NotFoundError, NotSupportedError } from "../errors.ts";
 import { parseUnitName, type UnitName } from "../systemd/mod.ts";
 import type { PersistentTarget } from "./attach_units.ts";
 import {
@@ -73,6 +73,11 @@ class Matcher {
   #path(word: string): MatchedTarget {
     const paths = [word, ...this.#world.mounts().map((mount) => `${mount}/${word}`)]
       .map((path) => path.replace(/\/+/g, "/").replace(/(?<=.)\/$/, ""));
+    try {
+      paths.push(this.#world.findCgroup(word));
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error;
+    }
     return this.#match(
       word,
       ({ kind, path }) => kind === "cgroup" && path !== undefined && paths.includes(path),

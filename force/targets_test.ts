@@ -1,4 +1,5 @@
 import { deepStrictEqual, match, rejects, strictEqual } from "node:assert";
+import { normalize } from "node:path";
 import {
   ConflictError,
   type MptcpizeError,
@@ -41,8 +42,7 @@ const UNITS: Record<string, [load: string, active: string, group: string, id?: s
 const WORLD: TargetWorld = {
   mounts: () => [MOUNT],
   findCgroup(name) {
-    const path = (name.startsWith(MOUNT) ? name : `${MOUNT}/${name}`).replace(/\/+/g, "/")
-      .replace(/\/$/, "");
+    const path = normalize(name.startsWith(MOUNT) ? name : `${MOUNT}/${name}`).replace(/\/$/, "");
     if (CGROUPS.includes(path)) return path;
     throw new NotFoundError(`Cannot find cgroup ${name}: there is none`);
   },
@@ -188,6 +188,7 @@ Deno.test("matchTargets() finds what is attached, even where it is there no more
       [{ words: ["web"] }, [0], [0]],
       [{ words: ["/system.slice/nginx.service"] }, [0], [0]],
       [{ words: [`${MOUNT}/system.slice/nginx.service/`] }, [0], [0]],
+      [{ words: ["/machine.slice/../system.slice//nginx.service"] }, [0], [0]],
       [{ words: ["gone"] }, [1], []],
       [{ words: ["/system.slice/gone.service"] }, [1], []],
       [{ words: ["machine.slice"] }, [], [1]],

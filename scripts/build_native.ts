@@ -170,6 +170,7 @@ async function buildProduct(product: Product, machine: Machine, file: string): P
 /** BPF objects, for all machines, each from the source of its name. */
 const BPF_OBJECTS: Readonly<Record<string, string>> = {
   "bpf/lib/mptcpify.bpf.o": "bpf/mptcpify.bpf.c",
+  "tests/bpf/lib/older.bpf.o": "tests/bpf/older.bpf.c",
   "tests/bpf/lib/peer.bpf.o": "tests/bpf/peer.bpf.c",
 };
 const BPF_FLAGS = [

@@ -138,7 +138,8 @@ Deno.test({
     strictEqual(said.status, 1, said.err);
     const error = JSON.parse(said.err);
     strictEqual(error.error, "NotPermittedError");
-    match(error.message, /CAP_BPF/);
+    match(error.message, /: it takes CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN$/);
+    strictEqual(error.capability, "CAP_BPF,CAP_PERFMON,CAP_NET_ADMIN");
     deepStrictEqual(await leftovers(), []);
     const run = await say([...nobody, ...MPTCPIZE, "run", "--method", "bpf", "true"]);
     strictEqual(run.status, 125);

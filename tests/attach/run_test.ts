@@ -55,11 +55,19 @@ for (
       }
       const shell = ["sh", "-c", 'exec 3<&0; "$@" <&3 & wait', "sh", ...client];
       await using running = new Running([...run, ...shell]);
+      let ended: Deno.CommandStatus | undefined;
+      running.status.then((status) => ended = status);
       const child = await until("a child", () => {
-        const path = `/proc/${running.pid}/task/${running.pid}/children`;
-        const pid = Deno.readTextFileSync(path).trim();
-        const isShell = Deno.readTextFileSync(`/proc/${running.pid}/comm`) === "sh\n";
-        return isShell && /^\d+$/.test(pid) ? Number(pid) : undefined;
+        if (ended !== undefined) throw new Error(`it has ended: ${JSON.stringify(ended)}`);
+        try {
+          const path = `/proc/${running.pid}/task/${running.pid}/children`;
+          const pid = Deno.readTextFileSync(path).trim();
+          const isShell = Deno.readTextFileSync(`/proc/${running.pid}/comm`) === "sh\n";
+          return isShell && /^\d+$/.test(pid) ? Number(pid) : undefined;
+        } catch (error) {
+          if (error instanceof Deno.errors.NotFound) return undefined;
+          throw error;
+        }
       });
       strictEqual((await socketIn(child, "ESTABLISHED")).verdict, "mptcp");
       const path = `/sys/fs/cgroup${cgroupOf(child)}`;

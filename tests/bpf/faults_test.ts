@@ -9,40 +9,21 @@ import { attachAt, detachAt } from "../../bpf/attach.ts";
 import type { Place } from "../../bpf/loading.ts";
 import { rootPath } from "../../bpf/cgroups.ts";
 import { loadObject, PROGRAMS } from "../../bpf/object.ts";
-import { folderOf, PinFolder, PinnedSet } from "../../bpf/pins.ts";
-import { readRecords, readSettings, writeSettings } from "../../bpf/records.ts";
+import { folderOf, PinFolder } from "../../bpf/pins.ts";
 import { readStateAt } from "../../bpf/state.ts";
 import type { TargetSpec } from "../../bpf/types.ts";
 import { ConflictError, NotFoundError, NotSupportedError } from "../../errors.ts";
-import { listSetsockoptPrograms } from "../../ffi/bpf.ts";
 import { tryCall } from "../../ffi/call.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { openFolder } from "../../ffi/files.ts";
 import { addressOf } from "../../ffi/libc.ts";
 import { commandExists, skipUnless, skipUnlessAll } from "../skip.ts";
 import { Child } from "./child.ts";
-import { canForce, Cgroup, OwnPlace, skipUnlessBpf, skipUnlessForce } from "./place.ts";
+import { attachOlder, pretendOlder } from "./older.ts";
+import { canForce, Cgroup, cgroupSpec, countPrograms, OwnPlace, skipUnlessBpf } from "./place.ts";
 
 const BPF = skipUnlessBpf();
-const cgroupSpec = (
-  { path }: Cgroup,
-  strict = false,
-) => ({ kind: "cgroup", path, strict } as const);
 const ACT = new URL("act.ts", import.meta.url).pathname;
-
-function countPrograms(path: string): number {
-  const cgroup = openFolder(path);
-  ok(cgroup instanceof Fd);
-  using fd = cgroup;
-  return listSetsockoptPrograms(fd).length;
-}
-
-/** Makes what is loaded look like another version's. */
-function pretendOlder(place: Place): void {
-  using set = PinnedSet.open(`${folderOf(place.bpffs)}/current`)!;
-  const settings = { ...readSettings(set), digest: 1n };
-  writeSettings(set.settings, settings, readRecords(set).values());
-}
 
 function words(place: Place, verb: "attach" | "detach", specs: readonly TargetSpec[]): string[] {
   const deno = [Deno.execPath(), "run", "-qA", "--no-check", ACT];
@@ -140,70 +121,45 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "an upgrade that was killed at any step is mended by the next, with targets and counts",
-  ...STRACE,
-  async fn() {
-    using place = new OwnPlace();
-    using one = new Cgroup("one");
-    const specs = [cgroupSpec(one)];
-    await using child = Child.start(one.path);
-    attachAt(place, specs);
-    await child.ask("[protocol(2, 1, 262), option(6, 18, 1)]");
-    await endAtEachStep(
-      words(place, "attach", specs),
-      [["renameat2", 1], ["unlink", 2]],
-      () => pretendOlder(place),
-      (step) => {
-        attachAt(place, specs);
-        const { current, targets } = readStateAt(place)!;
-        deepStrictEqual(
-          [current, targets.map((target) => target.optionsSoftened)],
-          [true, [1n]],
-          step,
-        );
-        strictEqual(countPrograms(one.path), 1, step);
-        deepStrictEqual(entriesOf(place), ["current"], step);
-      },
-    );
-    strictEqual(detachAt(place, specs).unloaded, true);
-    strictEqual(countPrograms(one.path), 0);
-  },
-});
+for (const layout of ["of this layout", "of an older layout"] as const) {
+  Deno.test({
+    name: `an upgrade of maps ${layout} that was killed at any step is mended by the next`,
+    ...STRACE,
+    async fn() {
+      using place = new OwnPlace();
+      using one = new Cgroup("one");
+      const specs = [cgroupSpec(one)];
+      const prepare = () => {
+        if (layout === "of an older layout") {
+          detachAt(place, specs);
+          attachOlder(place, specs, 1n);
+        } else pretendOlder(place);
+      };
+      attachOlder(place, specs, 1n);
+      attachAt(place, specs);
+      await endAtEachStep(
+        words(place, "attach", specs),
+        [["renameat2", 1], ["unlink", 2]],
+        prepare,
+        (step) => {
+          attachAt(place, specs);
+          const { current, targets } = readStateAt(place)!;
+          // The targets are there still, with their counts.
+          const counts = targets.map((target) => target.optionsSoftened);
+          deepStrictEqual([current, counts], [true, [1n]], step);
+          strictEqual(countPrograms(one.path), 1, step);
+          deepStrictEqual(entriesOf(place), ["current"], step);
+        },
+      );
+      strictEqual(detachAt(place, specs).unloaded, true);
+      strictEqual(countPrograms(one.path), 0);
+    },
+  });
+}
 
 function entriesOf(place: Place): string[] {
   return [...Deno.readDirSync(folderOf(place.bpffs))].map(({ name }) => name);
 }
-
-Deno.test({
-  name: "an upgrade leaves no moment in which an enrolled program gets TCP",
-  ...skipUnlessForce(),
-  async fn() {
-    using place = new OwnPlace();
-    using one = new Cgroup("gap");
-    attachAt(place, [cgroupSpec(one)]);
-    await using child = Child.start(one.path);
-    await child.ask(
-      "[stop := [], seen := [], thread := threading.Thread(target=lambda: " +
-        "[seen.append(socket.socket().getsockopt(1, 38)) for _ in iter(lambda: not stop, False)]), " +
-        "thread.start()]",
-    );
-    const ids = () => readStateAt(place)!.programs.map(({ id }) => id);
-    for (let round = 0; round < 3; round++) {
-      const before = ids();
-      pretendOlder(place);
-      const { upgraded, kept } = attachAt(place, [cgroupSpec(one)]);
-      deepStrictEqual([upgraded, kept.length], [true, 1]);
-      ok(ids().every((id) => !before.includes(id)));
-    }
-    await child.ask("[stop.append(1), thread.join()]");
-    const [count, protocols] = [await child.ask("len(seen)"), await child.ask("set(seen)")];
-    strictEqual(protocols, "{262}");
-    ok(Number(count) > 100, count);
-    strictEqual(readStateAt(place)!.targets[0]!.socketsForced, BigInt(count));
-    detachAt(place, [cgroupSpec(one)]);
-  },
-});
 
 Deno.test({
   name: "attachTargets() waits for who attaches or detaches already",
@@ -382,10 +338,16 @@ Deno.test({
   },
 });
 
+/** The words that run a command as root with nothing but some capabilities. */
+function withOnly(...capabilities: string[]): string[] {
+  const list = capabilities.map((name) => `,+${name}`).join("");
+  return ["setpriv", `--bounding-set=-all${list}`, "--inh-caps=-all"];
+}
+
 Deno.test({
-  name: "attachTargets() mounts a bpffs only when it is asked to",
-  ...BPF,
-  fn() {
+  name: "attachTargets() mounts a bpffs only when it is asked to, and may",
+  ...skipUnlessAll(BPF, skipUnless("setpriv", commandExists("setpriv"))),
+  async fn() {
     using cgroup = new Cgroup("mount");
     const place = { bpffs: Deno.makeTempDirSync(), force: canForce };
     const mounts = () => Deno.readTextFileSync("/proc/self/mountinfo").includes(place.bpffs);
@@ -395,6 +357,11 @@ Deno.test({
         match(error.hint ?? "", /^`mount -t bpf -o mode=0700 bpf /);
         return true;
       });
+      const act = [...words(place, "attach", [cgroupSpec(cgroup)]), '{"mountBpffs":true}'];
+      const { code, text } = await run([...withOnly("bpf", "perfmon", "net_admin"), ...act]);
+      const { error, capability } = JSON.parse(text);
+      deepStrictEqual([code, error, capability], [1, "NotPermittedError", "CAP_SYS_ADMIN"]);
+      strictEqual(mounts(), false);
       attachAt(place, [cgroupSpec(cgroup)], { mountBpffs: true });
       strictEqual(mounts(), true);
       strictEqual(Deno.statSync(place.bpffs).mode! & 0o777, 0o700);
@@ -405,12 +372,6 @@ Deno.test({
     }
   },
 });
-
-/** The words that run a command as root with nothing but some capabilities. */
-function withOnly(...capabilities: string[]): string[] {
-  const list = capabilities.map((name) => `,+${name}`).join("");
-  return ["setpriv", `--bounding-set=-all${list}`, "--inh-caps=-all"];
-}
 
 Deno.test({
   name:

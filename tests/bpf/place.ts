@@ -7,7 +7,10 @@
 import type { Place } from "../../bpf/loading.ts";
 import { rootPath } from "../../bpf/cgroups.ts";
 import { missingCapabilities } from "../../bpf/object.ts";
-import { probeBpf } from "../../bpf/mod.ts";
+import { probeBpf, type TargetSpec } from "../../bpf/mod.ts";
+import { listSetsockoptPrograms } from "../../ffi/bpf.ts";
+import { Fd } from "../../ffi/fd.ts";
+import { openFolder } from "../../ffi/files.ts";
 import { openLibbpf } from "../../ffi/libbpf.ts";
 import { commandExists, isRoot, skipUnless, skipUnlessAll } from "../skip.ts";
 
@@ -90,6 +93,22 @@ function removeCgroup(path: string): void {
   }
   for (const name of below) removeCgroup(`${path}/${name}`);
   Deno.removeSync(path);
+}
+
+/** The target that is a cgroup. */
+export function cgroupSpec(
+  { path }: Cgroup,
+  strict = false,
+): Extract<TargetSpec, { kind: "cgroup" }> {
+  return { kind: "cgroup", path, strict };
+}
+
+/** How many setsockopt programs are attached to a cgroup itself. */
+export function countPrograms(path: string): number {
+  const cgroup = openFolder(path);
+  if (!(cgroup instanceof Fd)) throw new Error(`Cannot open ${path}: ${cgroup.errno}`);
+  using fd = cgroup;
+  return listSetsockoptPrograms(fd).length;
 }
 
 function run(command: string, ...args: string[]): void {

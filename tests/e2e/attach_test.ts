@@ -46,10 +46,14 @@ if (bpf.state === "no") {
         strictEqual(attach.status, 1);
         strictEqual(attach.out, "");
         match(attach.err, /^mptcpize: Cannot [^\n]+\n\nhint: [^\n]+\n$/);
+        const plan = await mptcpize("attach", "--dry-run", path!);
+        strictEqual(plan.status, 0);
+        strictEqual(plan.err, `mptcpize: ${bpf.reason}: attach would be refused\n`);
         const run = await mptcpize("run", "--method", "bpf", "true");
         strictEqual(run.status, 125);
         ok(run.err.startsWith("mptcpize: Cannot force "), run.err);
         ok(run.err.includes(bpf.reason), run.err);
+        ok(run.err.endsWith("\n\nhint: `--method preload` reaches it\n"), run.err);
         const explain = await mptcpize("explain", "true");
         match(explain.out, /^bpf +no +/m);
         strictEqual((await mptcpize("detach", path!)).out, `absent  ${path} is not attached\n`);
