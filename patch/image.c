@@ -73,7 +73,7 @@ const char *read_image(struct image *image, const char *path) {
     size = stat.st_size;
     mapped = size < sizeof(*header)
                  ? -ENOENT
-                 : syscall6(SYS_mmap, 0, (long)size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+                 : syscall6(SYS_mmap, 0, (long)size, PROT_READ, MAP_PRIVATE, fd, 0);
     /* Closed by the exec, as the mapping is undone by it. */
     if (is_error(mapped))
         return no_program;

@@ -71,7 +71,6 @@ enum {
     SIGCHLD = 17,
     SIGCONT = 18,
     PROT_EXEC = 4,
-    MAP_POPULATE = 0x8000,
     MAP_FIXED_NOREPLACE = 0x100000,
     AT_EMPTY_PATH = 0x1000,
     AT_PHDR = 3,

@@ -14,7 +14,7 @@ enum {
     LINE = 64,
     MAX_FOUND = 256,
 };
-static const u64 NOTHING = ~0UL;
+static const u64 NOTHING = ~0UL, BYTE_ONES = 0x0101010101010101;
 
 /* Where decoding comes to or past the goal; NOTHING if it comes to nothing valid. */
 static u64 decode_up_to(const u8 *code, u64 size, u64 at, u64 goal) {
@@ -174,26 +174,68 @@ static bool is_jumped_into(const u8 *code, u64 size, const struct site *site) {
     return false;
 }
 
+/* Sixteen bytes at a time: all of the program is looked at, and most of it is nothing. */
+typedef u8 block __attribute__((vector_size(16)));
+union marks {
+    block bytes; /* 0xff where a byte is wanted */
+    u64 halves[2];
+};
+
+static block load(const u8 *at) {
+    block bytes;
+
+    __builtin_memcpy(&bytes, at, sizeof(bytes));
+    return bytes;
+}
+
+/* The places in a register site that a jump must not lead to, a bit for each, by their last bits.
+ */
+struct targets {
+    u64 bits[16];
+};
+
+static void mark_jump(const u8 *code, u64 at, const struct targets *targets, struct site *found,
+                      u32 count) {
+    u64 target = at + 5 + (u64)(s64)int32(code, at + 1);
+
+    if ((targets->bits[target >> 6 & 15] >> (target & 63) & 1) == 0)
+        return;
+    for (u32 index = 0; index < count; index++) {
+        struct site *site = found + index;
+
+        if (!site->is_number && target > site->at && target < site->end)
+            site->end = 0;
+    }
+}
+
 /* Marks the sites that long jumps lead into, from wherever they are, by taking their room away. */
 static void mark_jumped_into(const u8 *code, u64 size, struct site *found, u32 count) {
-    const u64 low = found[0].at + 1;
-    const u64 span = found[count - 1].call + 2 * MAX_GAP - low;
+    struct targets targets = {{0}};
+    u64 at = 1;
 
-    for (u64 at = 0; at + 4 < size; at++) {
-        /* The rarest condition first: this loop sees each byte of the program. */
-        u64 target = at + 5 + (u64)(s64)int32(code, at + 1);
+    for (u32 index = 0; index < count; index++) {
+        const struct site *site = found + index;
 
-        if (target - low >= span)
-            continue;
-        if ((code[at] & 0xfe) != 0xe8 &&
-            ((code[at] & 0xf0) != 0x80 || at == 0 || code[at - 1] != 0x0f))
-            continue;
-        for (u32 index = 0; index < count; index++) {
-            struct site *site = found + index;
+        for (u64 into = site->at + 1; !site->is_number && into < site->end; into++)
+            targets.bits[into >> 6 & 15] |= 1UL << (into & 63);
+    }
+    if (size > 4 && (code[0] & 0xfe) == 0xe8)
+        mark_jump(code, 0, &targets, found, count);
+    for (; at + sizeof(block) + 4 <= size; at += sizeof(block)) {
+        const block bytes = load(code + at);
+        const union marks marks = {
+            (block)((bytes & 0xfe) == 0xe8) |
+            ((block)((bytes & 0xf0) == 0x80) & (block)(load(code + at - 1) == 0x0f))};
 
-            if (!site->is_number && target > site->at && target < site->end)
-                site->end = 0;
+        for (u32 half = 0; half < 2; half++) {
+            for (u64 left = marks.halves[half] & BYTE_ONES; left != 0; left &= left - 1)
+                mark_jump(code, at + 8 * half + ((u64)__builtin_ctzl(left) >> 3), &targets, found,
+                          count);
         }
+    }
+    for (; at + 4 < size; at++) {
+        if ((code[at] & 0xfe) == 0xe8 || ((code[at] & 0xf0) == 0x80 && code[at - 1] == 0x0f))
+            mark_jump(code, at, &targets, found, count);
     }
 }
 
@@ -236,25 +278,18 @@ static bool register_site(const u8 *code, u64 size, u64 call, struct site *site)
            decodes_on(code, size, end) && !is_jumped_into(code, size, site);
 }
 
-/* The next `syscall` from an offset on; the size if there is none. Eight bytes at a time. */
+/* The next `syscall` from an offset on; the size if there is none. */
 static u64 next_call(const u8 *code, u64 size, u64 at) {
-    const u64 ones = 0x0101010101010101, highs = ones << 7;
+    for (; at + sizeof(block) < size; at += sizeof(block)) {
+        const union marks marks = {(block)(load(code + at) == 0x0f) &
+                                   (block)(load(code + at + 1) == 0x05)};
 
-    while (at + 1 < size) {
-        u64 word;
-
-        if (at + 9 <= size) {
-            __builtin_memcpy(&word, code + at + 1, 8);
-            word ^= ones * 5;
-            if (((word - ones) & ~word & highs) == 0) {
-                at += 8;
-                continue;
-            }
-        }
-        for (u64 stop = at + 8; at < stop && at + 1 < size; at++) {
-            if (code[at] == 0x0f && code[at + 1] == 0x05)
-                return at;
-        }
+        if ((marks.halves[0] | marks.halves[1]) != 0)
+            break;
+    }
+    for (; at + 1 < size; at++) {
+        if (code[at] == 0x0f && code[at + 1] == 0x05)
+            return at;
     }
     return size;
 }

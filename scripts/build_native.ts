@@ -47,8 +47,8 @@ const COMMON_FLAGS = [
   // No C library, no header but ours.
   ..."-std=c11 -O2 -ffreestanding -fno-builtin -nostdlib -nostdlibinc".split(" "),
   ..."-Wall -Wextra -Werror -Wconversion -Wno-sign-conversion".split(" "),
-  // Nothing that would call into a runtime: no stack protector, no vector registers, no outlined atomics.
-  ..."-fno-stack-protector -mgeneral-regs-only -fvisibility=hidden".split(" "),
+  // Nothing that would call into a runtime: no stack protector, no outlined atomics.
+  ..."-fno-stack-protector -fvisibility=hidden".split(" "),
   // Nothing that differs from build to build, or names this folder.
   ..."-fno-ident -g0 -fno-asynchronous-unwind-tables -Wl,--build-id=none -Wl,--strip-all".split(
     " ",
@@ -56,9 +56,13 @@ const COMMON_FLAGS = [
   // As few pages and mappings as can be: each costs at every start of a program.
   ..."-fuse-ld=lld -Wl,-z,noseparate-code -Wl,--no-rosegment -Wl,--gc-sections".split(" "),
 ];
+/** No vector registers: nothing of a caller's is to be saved, and nothing to be aligned. */
+const GENERAL_REGISTERS = "-mgeneral-regs-only";
+
 /** A library of ours, with what it exports. */
 function libraryFlags(name: string, exported: string): string[] {
   return [
+    GENERAL_REGISTERS,
     ..."-shared -fPIC -Wl,-z,now -Wl,-z,relro -Wl,--hash-style=gnu".split(" "),
     `-Wl,-soname,${name}`,
     `-Wl,--version-script=${exported}`,
@@ -127,7 +131,7 @@ const PRODUCTS: readonly Product[] = [
   },
   {
     path: (machine) => `launcher/bin/${machine}/mptcpize`,
-    flags: STATIC_FLAGS,
+    flags: [GENERAL_REGISTERS, ...STATIC_FLAGS],
     sources: ["main", "program", "environment", "library", "hand_over", "text"]
       .map((name) => `launcher/${name}.c`),
     inspect: inspectLauncher,
