@@ -9,6 +9,7 @@
 enum {
     SYS_munmap = 11,
     SYS_rt_sigprocmask = 14,
+    SYS_pwrite64 = 18,
     SYS_clone = 56,
     SYS_wait4 = 61,
     SYS_kill = 62,
@@ -23,6 +24,7 @@ enum {
 };
 #else
 enum {
+    SYS_pwrite64 = 68,
     SYS_exit = 93,
     SYS_futex = 98,
     SYS_ptrace = 117,
@@ -77,6 +79,8 @@ enum {
     AT_PHNUM = 5,
     AT_BASE = 7,
     AT_ENTRY = 9,
+    AT_RANDOM = 25,
+    O_RDWR = 2,
     EPERM = 1,
     ENOMEM = 12,
     EINTR = 4,

@@ -136,42 +136,68 @@ static bool has_executable_memory(void) {
     return true;
 }
 
-/* Starts the tracer and waits until it is attached; gives the reason why not, or null. */
-static const char *attach(long *tracer) {
+/* Starts the tracer, which attaches itself; gives the reason why not, or null. Signals are blocked.
+ */
+static const char *begin(long *tracer, u64 *blocked) {
     const u64 all = ~0UL, sigchld = 1UL << (SIGCHLD - 1);
-    u64 blocked = 0, pending = 0;
+    u64 pending = 0;
 
     if (!has_plain_children())
         return "its children would be in another PID namespace, or /proc is missing";
-    if (!has_executable_memory())
-        return "there is no executable memory for it (mmap)";
-    syscall4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&blocked, 8);
+    syscall4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)blocked, 8);
     syscall4(SYS_rt_sigpending, (long)&pending, 8, 0, 0);
     shared.state = MADE;
     shared.job.pid = (u32)syscall4(SYS_getpid, 0, 0, 0, 0);
     *tracer = start_tracer();
-    if (!is_error(*tracer)) {
-        shared.job.farewell.pid = (u32)*tracer;
-        /*
-         * The exec makes the tracer's end send SIGCHLD (do_notify_parent, kernel/signal.c
-         * @ v6.12), which is dropped unless it is blocked.
-         */
-        shared.job.farewell.take_sigchld = (blocked & sigchld) != 0 && (pending & sigchld) == 0;
-        /* Where there is Yama; forgotten with the tracer's end. */
-        syscall4(SYS_prctl, PR_SET_PTRACER, *tracer, 0, 0);
-        allow();
-        wait_for_tracer(*tracer);
-        if (shared.state != ATTACHED)
-            syscall4(SYS_wait4, *tracer, 0, WALL, 0);
-    }
-    syscall4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&blocked, 0, 8);
-    if (is_error(*tracer))
+    if (is_error(*tracer)) {
+        syscall4(SYS_rt_sigprocmask, SIG_SETMASK, (long)blocked, 0, 8);
         return "no process can be started beside it (clone)";
+    }
+    shared.job.farewell.pid = (u32)*tracer;
+    /*
+     * The exec makes the tracer's end send SIGCHLD (do_notify_parent, kernel/signal.c @ v6.12),
+     * which is dropped unless it is blocked.
+     */
+    shared.job.farewell.take_sigchld = (*blocked & sigchld) != 0 && (pending & sigchld) == 0;
+    /* Where there is Yama; forgotten with the tracer's end. */
+    syscall4(SYS_prctl, PR_SET_PTRACER, *tracer, 0, 0);
+    allow();
+    return 0;
+}
+
+/* Waits until the tracer is attached; gives the reason why it is not, or null. */
+static const char *await(long tracer) {
+    wait_for_tracer(tracer);
     if (shared.state == ATTACHED)
         return 0;
     return shared.error == -EPERM || shared.error == -EACCES
                ? "the kernel does not let it be traced (ptrace: EPERM)"
                : "it could not be traced (ptrace)";
+}
+
+static void dismiss(long tracer) {
+    syscall4(SYS_kill, tracer, SIGKILL, 0, 0);
+    syscall4(SYS_wait4, tracer, 0, WALL, 0);
+}
+
+/* Searches the program while the tracer starts; gives the reason why it stays as it is, or null. */
+static const char *prepare(const char *path, long *tracer) {
+    u64 blocked = 0;
+    const char *reason = read_image(&image, path);
+
+    if (reason == 0)
+        reason = begin(tracer, &blocked);
+    if (reason != 0)
+        return reason;
+    reason = find_sites(&image);
+    if (reason == 0 && !fits_behind_code(&image) && !has_executable_memory())
+        reason = "there is no executable memory for it (mmap)";
+    if (reason == 0)
+        reason = await(*tracer);
+    if (reason != 0)
+        dismiss(*tracer);
+    syscall4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&blocked, 0, 8);
+    return reason;
 }
 
 __attribute__((used)) _Noreturn void patch_main(u64 *stack) {
@@ -194,19 +220,15 @@ __attribute__((used)) _Noreturn void patch_main(u64 *stack) {
     path = argv[at + 1];
     shared.job.image = &image;
     shared.job.program = path;
-    reason = read_image(&image, argv[at]);
-    if (reason == 0)
-        reason = attach(&tracer);
+    reason = prepare(argv[at], &tracer);
     if (reason != 0) {
         say_stays(path, reason);
         if (shared.job.strict)
             end(FAILED);
     }
     result = kernel_execve(path, argv + at + 2, envp);
-    if (reason == 0) {
-        syscall4(SYS_kill, tracer, SIGKILL, 0, 0);
-        syscall4(SYS_wait4, tracer, 0, WALL, 0);
-    }
+    if (reason == 0)
+        dismiss(tracer);
     say("mptcpize: Cannot run ");
     say(path);
     say(": the kernel refuses to execute it (execve: ");

@@ -14,7 +14,7 @@ enum {
     LINE = 64,
     MAX_FOUND = 256,
 };
-static const u64 NOTHING = ~0UL, BYTE_ONES = 0x0101010101010101;
+static const u64 NOTHING = ~0UL;
 
 /* Where decoding comes to or past the goal; NOTHING if it comes to nothing valid. */
 static u64 decode_up_to(const u8 *code, u64 size, u64 at, u64 goal) {
@@ -32,16 +32,19 @@ static u64 before(u64 at, u64 reach) {
     return at > reach ? at - reach : 0;
 }
 
+/* From how many of the places before one decoding comes to it, and from how many past it. */
 static bool is_boundary(const u8 *code, u64 size, u64 at) {
+    enum { NOWHERE, ONTO, PAST } leads[FAR + 1];
     u32 hits = 0, misses = 0;
 
-    for (u64 from = before(at, FAR); from + NEAR < at; from++) {
-        u64 reached = decode_up_to(code, size, from, at);
+    leads[0] = ONTO;
+    /* From the nearest place on, so that each instruction is decoded once. */
+    for (u64 back = 1; back <= FAR && back <= at; back++) {
+        u32 length = decode_instruction(code, size, at - back).length;
 
-        if (reached == at)
-            hits++;
-        else if (reached != NOTHING)
-            misses++;
+        leads[back] = length == 0 ? NOWHERE : length > back ? PAST : leads[back - length];
+        hits += back > NEAR && leads[back] == ONTO;
+        misses += back > NEAR && leads[back] == PAST;
     }
     return hits >= MIN_HITS && misses * 4 <= hits;
 }
@@ -174,71 +177,6 @@ static bool is_jumped_into(const u8 *code, u64 size, const struct site *site) {
     return false;
 }
 
-/* Sixteen bytes at a time: all of the program is looked at, and most of it is nothing. */
-typedef u8 block __attribute__((vector_size(16)));
-union marks {
-    block bytes; /* 0xff where a byte is wanted */
-    u64 halves[2];
-};
-
-static block load(const u8 *at) {
-    block bytes;
-
-    __builtin_memcpy(&bytes, at, sizeof(bytes));
-    return bytes;
-}
-
-/* The places in a register site that a jump must not lead to, a bit for each, by their last bits.
- */
-struct targets {
-    u64 bits[16];
-};
-
-static void mark_jump(const u8 *code, u64 at, const struct targets *targets, struct site *found,
-                      u32 count) {
-    u64 target = at + 5 + (u64)(s64)int32(code, at + 1);
-
-    if ((targets->bits[target >> 6 & 15] >> (target & 63) & 1) == 0)
-        return;
-    for (u32 index = 0; index < count; index++) {
-        struct site *site = found + index;
-
-        if (!site->is_number && target > site->at && target < site->end)
-            site->end = 0;
-    }
-}
-
-/* Marks the sites that long jumps lead into, from wherever they are, by taking their room away. */
-static void mark_jumped_into(const u8 *code, u64 size, struct site *found, u32 count) {
-    struct targets targets = {{0}};
-    u64 at = 1;
-
-    for (u32 index = 0; index < count; index++) {
-        const struct site *site = found + index;
-
-        for (u64 into = site->at + 1; !site->is_number && into < site->end; into++)
-            targets.bits[into >> 6 & 15] |= 1UL << (into & 63);
-    }
-    if (size > 4 && (code[0] & 0xfe) == 0xe8)
-        mark_jump(code, 0, &targets, found, count);
-    for (; at + sizeof(block) + 4 <= size; at += sizeof(block)) {
-        const block bytes = load(code + at);
-        const union marks marks = {
-            (block)((bytes & 0xfe) == 0xe8) |
-            ((block)((bytes & 0xf0) == 0x80) & (block)(load(code + at - 1) == 0x0f))};
-
-        for (u32 half = 0; half < 2; half++) {
-            for (u64 left = marks.halves[half] & BYTE_ONES; left != 0; left &= left - 1)
-                mark_jump(code, at + 8 * half + ((u64)__builtin_ctzl(left) >> 3), &targets, found,
-                          count);
-        }
-    }
-    for (; at + 4 < size; at++) {
-        if ((code[at] & 0xfe) == 0xe8 || ((code[at] & 0xf0) == 0x80 && code[at - 1] == 0x0f))
-            mark_jump(code, at, &targets, found, count);
-    }
-}
-
 static bool number_site(const u8 *code, u64 size, u64 call, struct site *site) {
     for (u64 gap = 0; gap <= MAX_GAP; gap++) {
         u64 at, next;
@@ -278,28 +216,13 @@ static bool register_site(const u8 *code, u64 size, u64 call, struct site *site)
            decodes_on(code, size, end) && !is_jumped_into(code, size, site);
 }
 
-/* The next `syscall` from an offset on; the size if there is none. */
-static u64 next_call(const u8 *code, u64 size, u64 at) {
-    for (; at + sizeof(block) < size; at += sizeof(block)) {
-        const union marks marks = {(block)(load(code + at) == 0x0f) &
-                                   (block)(load(code + at + 1) == 0x05)};
-
-        if ((marks.halves[0] | marks.halves[1]) != 0)
-            break;
-    }
-    for (; at + 1 < size; at++) {
-        if (code[at] == 0x0f && code[at + 1] == 0x05)
-            return at;
-    }
-    return size;
-}
-
 u32 find_x86_sites(const u8 *code, u64 size, struct site *sites, u32 room) {
     struct site found[MAX_FOUND];
     u64 unused = 0;
     u32 found_count = 0, count = 0;
 
-    for (u64 call = next_call(code, size, 0); call < size; call = next_call(code, size, call + 1)) {
+    for (u64 call = next_x86_call(code, size, 0); call < size;
+         call = next_x86_call(code, size, call + 1)) {
         struct site site;
 
         if (!number_site(code, size, call, &site) && !register_site(code, size, call, &site))

@@ -142,11 +142,13 @@ const PRODUCTS: readonly Product[] = [
     sources: [
       "main",
       "image",
+      "x86_bytes",
       "x86_length",
       "x86_sites",
       "arm_sites",
       "stub",
       "memory",
+      "recognize",
       "tracer",
       "say",
     ]
