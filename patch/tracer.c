@@ -203,7 +203,7 @@ static const char *put_into_pages(struct tracee *tracee, const struct job *job,
 
 /* Changes the program; gives the reason why not, or null. Either way it goes on at `start`. */
 static const char *change(struct tracee *tracee, const struct job *job, struct registers *start) {
-    static struct stub stub;
+    struct stub stub;
     const struct image *image = job->image;
     u64 entry = start->values[REG_PC], bias = 0;
     const char *reason = 0;
@@ -237,7 +237,10 @@ void trace(const struct job *job) {
     const char *reason;
     u64 entry;
 
-    /* At that stop, though within execve(2), all is as the program will find it. */
+    /*
+     * At that stop, though within execve(2), all is as the program will find it (exec_binprm(),
+     * fs/exec.c @ v6.12), but for the call's result.
+     */
     if (!run_until(&tracee, true) || !get_registers(&tracee, &start))
         return;
     /* Who ends this process from here on leaves no half-made program behind. */

@@ -13,9 +13,8 @@
 
 import {
   inspectChildLibrary,
-  inspectLauncher,
   inspectLibrary,
-  inspectPatcher,
+  inspectProgram,
   inspectReportLibrary,
 } from "./native/elf_checks.ts";
 import { renderBpfOptionsHeader, renderBpfOptionsList } from "./native/bpf_options.ts";
@@ -69,7 +68,11 @@ function libraryFlags(name: string, exported: string): string[] {
   ];
 }
 /** At a fixed address: nothing to relocate before it runs. */
-const STATIC_FLAGS = "-static -fno-pic -fno-pie -ffunction-sections -Wl,-z,norelro".split(" ");
+const STATIC_FLAGS = [
+  ..."-static -fno-pic -fno-pie -ffunction-sections -Wl,-z,norelro".split(" "),
+  // Loops as they are written: what gains by it is written so.
+  ..."-fno-vectorize -fno-slp-vectorize".split(" "),
+];
 const MACHINE_FLAGS: Readonly<Record<Machine, readonly string[]>> = {
   x86_64: ["-march=x86-64"],
   aarch64: ["-march=armv8-a", "-mno-outline-atomics"],
@@ -110,6 +113,23 @@ interface Product {
   readonly inspect: (file: Uint8Array<ArrayBuffer>) => string[];
 }
 
+/** The patcher, of which the launcher is one as well. */
+const PATCHER = [
+  "become",
+  "image",
+  "x86_bytes",
+  "x86_length",
+  "x86_sites",
+  "arm_sites",
+  "stub",
+  "memory",
+  "recognize",
+  "tracer",
+  "say",
+].map((name) => `patch/${name}.c`);
+const LAUNCHER = ["slot", "main", "program", "environment", "library", "hand_over", "text"]
+  .map((name) => `launcher/${name}.c`);
+
 const PRODUCTS: readonly Product[] = [
   {
     path: (machine) => `preload/lib/${machine}/libmptcpize.so`,
@@ -131,29 +151,15 @@ const PRODUCTS: readonly Product[] = [
   },
   {
     path: (machine) => `launcher/bin/${machine}/mptcpize`,
-    flags: [GENERAL_REGISTERS, ...STATIC_FLAGS],
-    sources: ["main", "program", "environment", "library", "hand_over", "text"]
-      .map((name) => `launcher/${name}.c`),
-    inspect: inspectLauncher,
+    flags: STATIC_FLAGS,
+    sources: [...LAUNCHER, ...PATCHER],
+    inspect: inspectProgram,
   },
   {
     path: (machine) => `patch/bin/${machine}/mptcpize-patch`,
     flags: STATIC_FLAGS,
-    sources: [
-      "main",
-      "image",
-      "x86_bytes",
-      "x86_length",
-      "x86_sites",
-      "arm_sites",
-      "stub",
-      "memory",
-      "recognize",
-      "tracer",
-      "say",
-    ]
-      .map((name) => `patch/${name}.c`),
-    inspect: inspectPatcher,
+    sources: ["patch/main.c", ...PATCHER],
+    inspect: inspectProgram,
   },
 ];
 
