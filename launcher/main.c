@@ -45,7 +45,7 @@ static bool parse_words(const struct start *start, struct words *words) {
 /* Whether the kernel makes MPTCP sockets here; else the command line says so. Closed by the exec.
  */
 static bool makes_mptcp_sockets(void) {
-    return syscall4(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP, 0) >= 0;
+    return system_call(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP, 0, 0) >= 0;
 }
 
 /* Becomes the program at a path; returns only if it was not executed. */

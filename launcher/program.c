@@ -53,7 +53,7 @@ static bool read_at(const struct file *file, void *to, u64 size, u64 offset) {
         copy_bytes(to, file->head + offset, size);
         return true;
     }
-    return syscall4(SYS_pread64, file->fd, (long)to, (long)size, (long)offset) == (long)size;
+    return system_call(SYS_pread64, file->fd, (long)to, (long)size, (long)offset, 0) == (long)size;
 }
 
 /*
@@ -207,8 +207,8 @@ static bool may_gain_rights(const struct file *file, const struct stat *stat, u3
         return true;
     if (uid == 0)
         return false; /* file capabilities add nothing to root */
-    result =
-        syscall4(SYS_fgetxattr, file->fd, (long)"security.capability", (long)value, sizeof(value));
+    result = system_call(SYS_fgetxattr, file->fd, (long)"security.capability", (long)value,
+                         sizeof(value), 0);
     return result != -ENODATA && result != -EOPNOTSUPP;
 }
 
@@ -239,7 +239,7 @@ enum verdict examine_program(const char *path, u32 uid) {
         if (file.fd < 0)
             return UNSURE;
         file.size = stat.st_size;
-        result = syscall4(SYS_read, file.fd, (long)file.head, HEAD_SIZE, 0);
+        result = system_call(SYS_read, file.fd, (long)file.head, HEAD_SIZE, 0, 0);
         if (result < 4)
             return UNSURE;
         file.filled = (u64)result;

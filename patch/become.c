@@ -19,12 +19,12 @@ struct shared {
 
 static _Noreturn void end(int status) {
     for (;;)
-        syscall4(SYS_exit_group, status, 0, 0, 0);
+        system_call(SYS_exit_group, status, 0, 0, 0, 0);
 }
 
 static void wait_while(struct shared *shared, int state) {
     while (shared->state == state)
-        syscall4(SYS_futex, (long)&shared->state, FUTEX_WAIT, state, 0);
+        system_call(SYS_futex, (long)&shared->state, FUTEX_WAIT, state, 0, 0);
 }
 
 /*
@@ -35,15 +35,15 @@ static void wait_for_tracer(struct shared *shared, long tracer) {
     const struct { long seconds, nanoseconds; } timeout = {0, 10000000};
 
     while (shared->state == ALLOWED) {
-        if (syscall4(SYS_futex, (long)&shared->state, FUTEX_WAIT, ALLOWED, (long)&timeout) ==
+        if (system_call(SYS_futex, (long)&shared->state, FUTEX_WAIT, ALLOWED, (long)&timeout, 0) ==
             -ETIMEDOUT)
-            syscall4(SYS_kill, tracer, SIGCONT, 0, 0);
+            system_call(SYS_kill, tracer, SIGCONT, 0, 0, 0);
     }
 }
 
 static void set_state(struct shared *shared, int state) {
     shared->state = state;
-    syscall4(SYS_futex, (long)&shared->state, FUTEX_WAKE, 1, 0);
+    system_call(SYS_futex, (long)&shared->state, FUTEX_WAKE, 1, 0, 0);
 }
 
 /* Lets the tracer go on, unless it has been killed already. */
@@ -52,21 +52,21 @@ static void allow(struct shared *shared) {
 
     if (__atomic_compare_exchange_n(&shared->state, &made, ALLOWED, false, __ATOMIC_SEQ_CST,
                                     __ATOMIC_SEQ_CST))
-        syscall4(SYS_futex, (long)&shared->state, FUTEX_WAKE, 1, 0);
+        system_call(SYS_futex, (long)&shared->state, FUTEX_WAKE, 1, 0, 0);
 }
 
 __attribute__((used)) _Noreturn void tracer_main(struct shared *shared) {
     long result;
 
     /* Who stops the program's group, or its terminal, means the program alone. */
-    syscall4(SYS_setsid, 0, 0, 0, 0);
+    system_call(SYS_setsid, 0, 0, 0, 0, 0);
     /* Killed before its next step, it would be waited for in vain. */
-    syscall4(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
-    if (syscall4(SYS_getppid, 0, 0, 0, 0) != shared->job.pid)
+    system_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (system_call(SYS_getppid, 0, 0, 0, 0, 0) != shared->job.pid)
         end(0);
     wait_while(shared, MADE);
-    result = syscall4(SYS_ptrace, PTRACE_SEIZE, shared->job.pid, 0,
-                      PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC);
+    result = system_call(SYS_ptrace, PTRACE_SEIZE, shared->job.pid, 0,
+                         PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC, 0);
     shared->error = result;
     set_state(shared, is_error(result) ? REFUSED : ATTACHED);
     if (!is_error(result))
@@ -131,12 +131,12 @@ static bool has_plain_children(void) {
 
 /* Whether memory can be had that is executable: SELinux may refuse it, or a limit. */
 static bool has_executable_memory(void) {
-    long mapped =
-        syscall6(SYS_mmap, 0, STUB_ROOM, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    long mapped = system_call6(SYS_mmap, 0, STUB_ROOM, PROT_READ | PROT_EXEC,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (is_error(mapped))
         return false;
-    syscall4(SYS_munmap, mapped, STUB_ROOM, 0, 0);
+    system_call(SYS_munmap, mapped, STUB_ROOM, 0, 0, 0);
     return true;
 }
 
@@ -148,13 +148,13 @@ static const char *begin(struct shared *shared, long *tracer, u64 *blocked) {
 
     if (!has_plain_children())
         return "its children would be in another PID namespace, or /proc is missing";
-    syscall4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)blocked, 8);
-    syscall4(SYS_rt_sigpending, (long)&pending, 8, 0, 0);
+    system_call(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)blocked, 8, 0);
+    system_call(SYS_rt_sigpending, (long)&pending, 8, 0, 0, 0);
     shared->state = MADE;
-    shared->job.pid = (u32)syscall4(SYS_getpid, 0, 0, 0, 0);
+    shared->job.pid = (u32)system_call(SYS_getpid, 0, 0, 0, 0, 0);
     *tracer = start_tracer(shared);
     if (is_error(*tracer)) {
-        syscall4(SYS_rt_sigprocmask, SIG_SETMASK, (long)blocked, 0, 8);
+        system_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)blocked, 0, 8, 0);
         return "no process can be started beside it (clone)";
     }
     shared->job.farewell.pid = (u32)*tracer;
@@ -164,7 +164,7 @@ static const char *begin(struct shared *shared, long *tracer, u64 *blocked) {
      */
     shared->job.farewell.take_sigchld = (*blocked & sigchld) != 0 && (pending & sigchld) == 0;
     /* Where there is Yama; forgotten with the tracer's end. */
-    syscall4(SYS_prctl, PR_SET_PTRACER, *tracer, 0, 0);
+    system_call(SYS_prctl, PR_SET_PTRACER, *tracer, 0, 0, 0);
     allow(shared);
     return 0;
 }
@@ -180,8 +180,8 @@ static const char *await(struct shared *shared, long tracer) {
 }
 
 static void dismiss(long tracer) {
-    syscall4(SYS_kill, tracer, SIGKILL, 0, 0);
-    syscall4(SYS_wait4, tracer, 0, WALL, 0);
+    system_call(SYS_kill, tracer, SIGKILL, 0, 0, 0);
+    system_call(SYS_wait4, tracer, 0, WALL, 0, 0);
 }
 
 /* Searches the program while the tracer starts; gives the reason why it stays as it is, or null. */
@@ -201,14 +201,14 @@ static const char *prepare(struct shared *shared, const char *path, long *tracer
         reason = await(shared, *tracer);
     if (reason != 0)
         dismiss(*tracer);
-    syscall4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&blocked, 0, 8);
+    system_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&blocked, 0, 8, 0);
     return reason;
 }
 
 /* All that is written to; null if there is no memory. Gone with the exec. */
 static struct shared *make_shared(const struct patched_command *command) {
-    long mapped = syscall6(SYS_mmap, 0, sizeof(struct shared), PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    long mapped = system_call6(SYS_mmap, 0, sizeof(struct shared), PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct shared *shared = (struct shared *)mapped;
 
     if (is_error(mapped))

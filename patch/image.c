@@ -100,12 +100,12 @@ const char *read_image(struct image *image, const char *path) {
 
     fd = kernel_open(path);
     if (is_error(fd) ||
-        is_error(syscall4(SYS_newfstatat, fd, (long)"", (long)&stat, AT_EMPTY_PATH)))
+        is_error(system_call(SYS_newfstatat, fd, (long)"", (long)&stat, AT_EMPTY_PATH, 0)))
         return "its file cannot be read";
     size = stat.st_size;
     mapped = size < sizeof(*header)
                  ? -ENOENT
-                 : syscall6(SYS_mmap, 0, (long)size, PROT_READ, MAP_PRIVATE, fd, 0);
+                 : system_call6(SYS_mmap, 0, (long)size, PROT_READ, MAP_PRIVATE, fd, 0);
     /* Closed by the exec, as the mapping is undone by it. */
     if (is_error(mapped))
         return no_program;

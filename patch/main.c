@@ -18,7 +18,7 @@ __attribute__((used)) _Noreturn void patch_main(u64 *stack) {
     if (argc - at < 3) {
         say("mptcpize-patch: it is started by mptcpize: `mptcpize run --method patch`\n");
         for (;;)
-            syscall4(SYS_exit_group, 125, 0, 0, 0);
+            system_call(SYS_exit_group, 125, 0, 0, 0, 0);
     }
     command.image = argv[at];
     command.path = argv[at + 1];

@@ -2,7 +2,7 @@
 #include "patch.h"
 
 long trace_call(long request, const struct tracee *tracee, u64 address, u64 data) {
-    return syscall4(SYS_ptrace, request, tracee->pid, (long)address, (long)data);
+    return system_call(SYS_ptrace, request, tracee->pid, (long)address, (long)data, 0);
 }
 
 bool peek(const struct tracee *tracee, u64 address, u64 *word) {
@@ -30,14 +30,14 @@ void open_memory(struct tracee *tracee) {
     while (count != 0)
         path[at++] = digits[--count];
     __builtin_memcpy(path + at, "/mem", 5);
-    tracee->memory = syscall4(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC, 0);
+    tracee->memory = system_call(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC, 0, 0);
 }
 
 /* Reads the words from an address on, as many as there are and as there is room for. */
 u64 read_words(const struct tracee *tracee, u64 address, u64 *words, u64 room) {
     if (!is_error(tracee->memory)) {
-        long size =
-            syscall4(SYS_pread64, tracee->memory, (long)words, (long)(8 * room), (long)address);
+        long size = system_call(SYS_pread64, tracee->memory, (long)words, (long)(8 * room),
+                                (long)address, 0);
 
         return is_error(size) ? 0 : (u64)size / 8;
     }
@@ -46,8 +46,9 @@ u64 read_words(const struct tracee *tracee, u64 address, u64 *words, u64 room) {
 
 /* Reads or writes bytes; without a file by whole words, which never cross a page. */
 bool transfer(const struct tracee *tracee, u64 address, u8 *bytes, u64 size, bool writes) {
-    if (!is_error(tracee->memory) && syscall4(writes ? SYS_pwrite64 : SYS_pread64, tracee->memory,
-                                              (long)bytes, (long)size, (long)address) == (long)size)
+    if (!is_error(tracee->memory) &&
+        system_call(writes ? SYS_pwrite64 : SYS_pread64, tracee->memory, (long)bytes, (long)size,
+                    (long)address, 0) == (long)size)
         return true;
     for (u64 done = 0; done < size;) {
         u64 into = (address + done) & 7, base = address + done - into;

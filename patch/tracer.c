@@ -42,7 +42,7 @@ static bool run_until(struct tracee *tracee, bool exec) {
         if (resumes && is_error(trace_call(request, tracee, 0, signal)))
             break;
         do
-            waited = syscall4(SYS_wait4, tracee->pid, (long)&status, WALL, 0);
+            waited = system_call(SYS_wait4, tracee->pid, (long)&status, WALL, 0, 0);
         while (waited == -EINTR);
         if (is_error(waited) || (status & 0xff) != 0x7f)
             break;
@@ -227,7 +227,7 @@ static void end_program(struct tracee *tracee, struct registers *start, u64 entr
     if (put_call_at_entry(tracee, entry))
         inject(tracee, start, SYS_exit_group, arguments);
     if (!tracee->gone)
-        syscall4(SYS_kill, tracee->pid, SIGKILL, 0, 0);
+        system_call(SYS_kill, tracee->pid, SIGKILL, 0, 0, 0);
 }
 
 /* From the handshake to the end. */
