@@ -38,8 +38,8 @@ enum {
     SYS_uname = 63,
     SYS_fcntl = 72,
     SYS_ptrace = 101,
+    SYS_setpgid = 109,
     SYS_getppid = 110,
-    SYS_setsid = 112,
     SYS_rt_sigpending = 127,
     SYS_prctl = 157,
     SYS_gettid = 186,
@@ -55,6 +55,7 @@ enum {
     SYS_ppoll = 271,
     SYS_dup3 = 292,
     SYS_prlimit64 = 302,
+    SYS_process_vm_readv = 310,
 };
 #elif defined(__aarch64__)
 enum {
@@ -81,7 +82,7 @@ enum {
     SYS_rt_sigaction = 134,
     SYS_rt_sigprocmask = 135,
     SYS_rt_sigpending = 136,
-    SYS_setsid = 157,
+    SYS_setpgid = 154,
     SYS_uname = 160,
     SYS_prctl = 167,
     SYS_getpid = 172,
@@ -99,6 +100,7 @@ enum {
     SYS_mmap = 222,
     SYS_wait4 = 260,
     SYS_prlimit64 = 261,
+    SYS_process_vm_readv = 270,
 };
 #else
 #error "no such machine is known here"

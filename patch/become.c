@@ -58,8 +58,11 @@ static void allow(struct shared *shared) {
 __attribute__((used)) _Noreturn void tracer_main(struct shared *shared) {
     long result;
 
-    /* Who stops the program's group, or its terminal, means the program alone. */
-    system_call(SYS_setsid, 0, 0, 0, 0, 0);
+    /*
+     * Who stops the program's group, or its terminal, means the program alone. Its signals are
+     * blocked, so the terminal lets it write all the same (tty_check_change()).
+     */
+    system_call(SYS_setpgid, 0, 0, 0, 0, 0);
     /* Killed before its next step, it would be waited for in vain. */
     system_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (system_call(SYS_getppid, 0, 0, 0, 0, 0) != shared->job.pid)

@@ -84,3 +84,29 @@ bool write_verified(const struct tracee *tracee, u64 address, const u8 *bytes, u
     }
     return true;
 }
+
+/* Whether stretches of memory, as many as there may be sites, are as they are to be: in one call.
+ */
+bool is_as(const struct tracee *tracee, const struct range *ranges, u32 count) {
+    struct iovec here[MAX_SITES], there[MAX_SITES];
+    u8 found[MAX_SITES][MAX_SITE];
+    u64 size = 0;
+    bool is_read;
+
+    for (u32 index = 0; index < count; index++) {
+        here[index] = (struct iovec){found[index], ranges[index].size};
+        there[index] = (struct iovec){(void *)ranges[index].address, ranges[index].size};
+        size += ranges[index].size;
+    }
+    is_read = system_call6(SYS_process_vm_readv, tracee->pid, (long)here, count, (long)there, count,
+                           0) == (long)size;
+    for (u32 index = 0; index < count; index++) {
+        const struct range *range = ranges + index;
+
+        if (!is_read && !transfer(tracee, range->address, found[index], range->size, false))
+            return false;
+        if (!same_bytes(found[index], range->bytes, range->size))
+            return false;
+    }
+    return true;
+}

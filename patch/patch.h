@@ -103,6 +103,13 @@ bool peek(const struct tracee *tracee, u64 address, u64 *word);
 u64 read_words(const struct tracee *tracee, u64 address, u64 *words, u64 room);
 void open_memory(struct tracee *tracee);
 bool transfer(const struct tracee *tracee, u64 address, u8 *bytes, u64 size, bool writes);
+/* A stretch of its memory, and what is to stand there. */
+struct range {
+    u64 address;
+    const u8 *bytes;
+    u64 size;
+};
+bool is_as(const struct tracee *tracee, const struct range *ranges, u32 count);
 bool write_verified(const struct tracee *tracee, u64 address, const u8 *bytes, u64 size);
 
 /* recognize.c */

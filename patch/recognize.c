@@ -71,18 +71,18 @@ static bool find_bias(struct tracee *tracee, const struct image *image, u64 entr
 
 /* Whether memory is as the file at each site. */
 static bool is_image(const struct tracee *tracee, const struct image *image, u64 bias) {
+    struct range ranges[MAX_SITES];
+
     for (u32 index = 0; index < image->site_count; index++) {
         const struct site *site = image->sites + index;
         u64 size = site->end - site->at;
-        const u8 *wanted = image_bytes(image, site->at, size);
-        u8 found[MAX_SITE];
+        const u8 *bytes = image_bytes(image, site->at, size);
 
-        if (wanted == 0 || size > sizeof(found) ||
-            !transfer(tracee, site->at + bias, found, size, false) ||
-            !same_bytes(found, wanted, size))
+        if (bytes == 0 || size > MAX_SITE)
             return false;
+        ranges[index] = (struct range){site->at + bias, bytes, size};
     }
-    return true;
+    return is_as(tracee, ranges, image->site_count);
 }
 
 /* Opens its memory, and tells by how much the program was moved; false if it is another one. */

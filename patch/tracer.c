@@ -124,19 +124,21 @@ static long map_stub(struct tracee *tracee, const struct registers *start, u64 l
 
 static bool write_sites(const struct tracee *tracee, const struct image *image, u64 bias,
                         const struct stub *stub) {
+    struct range jumps[MAX_SITES];
+    u8 bytes[MAX_SITES][MAX_SITE];
     u32 index;
 
     for (index = 0; index < image->site_count; index++) {
         const struct site *site = image->sites + index;
-        u8 bytes[MAX_SITE];
-        u64 size = build_jump(bytes, site, bias, stub->targets[index]);
+        u64 size = build_jump(bytes[index], site, bias, stub->targets[index]);
 
-        if (size == 0 || !write_verified(tracee, site->at + bias, bytes, size))
+        jumps[index] = (struct range){site->at + bias, bytes[index], size};
+        if (size == 0 || !transfer(tracee, site->at + bias, bytes[index], size, true))
             break;
     }
-    if (index == image->site_count)
+    if (index == image->site_count && is_as(tracee, jumps, index))
         return true;
-    for (u32 back = 0; back <= index; back++) {
+    for (u32 back = 0; back < image->site_count; back++) {
         const struct site *site = image->sites + back;
         u64 size = site->end - site->at;
 

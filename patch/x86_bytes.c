@@ -49,7 +49,7 @@ u64 next_x86_call(const u8 *code, u64 size, u64 at) {
 
 /* Places in sites that a jump must not lead to, a bit for each, by the last bits of the place. */
 struct targets {
-    u64 bits[16];
+    u64 bits[64];
 };
 
 static void mark_jump(const u8 *code, u64 at, const struct targets *targets, struct site *found,
@@ -59,7 +59,7 @@ static void mark_jump(const u8 *code, u64 at, const struct targets *targets, str
 
     __builtin_memcpy(&distance, code + at + 1, sizeof(distance));
     target = at + 5 + (u64)(s64)distance;
-    if ((targets->bits[target >> 6 & 15] >> (target & 63) & 1) == 0)
+    if ((targets->bits[target >> 6 & 63] >> (target & 63) & 1) == 0)
         return;
     for (u32 index = 0; index < count; index++) {
         struct site *site = found + index;
@@ -87,7 +87,7 @@ void mark_jumped_into(const u8 *code, u64 size, struct site *found, u32 count) {
         const struct site *site = found + index;
 
         for (u64 into = site->at + 1; !site->is_number && into < site->end; into++)
-            targets.bits[into >> 6 & 15] |= 1UL << (into & 63);
+            targets.bits[into >> 6 & 63] |= 1UL << (into & 63);
     }
     if (size > 4 && (code[0] & 0xfe) == 0xe8)
         mark_jump(code, 0, &targets, found, count);
