@@ -16,7 +16,7 @@ __attribute__((used)) _Noreturn void floor_main(u64 *stack) {
     entries[count] = 0;
     kernel_execve(argv[2], argv + 2, entries);
     for (;;)
-        syscall4(SYS_exit_group, 1, 0, 0, 0);
+        system_call(SYS_exit_group, 1, 0, 0, 0, 0);
 }
 
 #if defined(__x86_64__)

@@ -6,7 +6,7 @@
  * a signal comes from: what the terminal sends, the whole process group has got already, and
  * passing it on would make one ^C two.
  */
-#include "../preload/kernel.h"
+#include "kernel.h"
 
 #define EXPORTED __attribute__((visibility("default")))
 
@@ -29,7 +29,6 @@ enum {
     WEXITED = 4,
     CLD_STOPPED = 5,
     RLIMIT_CORE = 4,
-    EINTR = 4,
 };
 #define SIG_DFL ((void *)0)
 #define SIG_IGN ((void *)1)
@@ -53,14 +52,6 @@ struct info {
 _Static_assert(sizeof(struct info) == 128, "siginfo_t");
 
 #if defined(__x86_64__)
-enum {
-    SYS_rt_sigaction = 13,
-    SYS_kill = 62,
-    SYS_gettid = 186,
-    SYS_tgkill = 234,
-    SYS_waitid = 247,
-    SYS_prlimit64 = 302,
-};
 /* How a handler returns; arm64 has this in its vDSO. */
 void restore(void);
 __asm__(".hidden restore\n"
@@ -69,14 +60,6 @@ __asm__(".hidden restore\n"
         "	syscall\n");
 #define RESTORER SA_RESTORER, restore
 #else
-enum {
-    SYS_waitid = 95,
-    SYS_kill = 129,
-    SYS_tgkill = 131,
-    SYS_rt_sigaction = 134,
-    SYS_gettid = 178,
-    SYS_prlimit64 = 261,
-};
 #define RESTORER 0, 0
 #endif
 

@@ -194,7 +194,8 @@ function otherWays(choice: Choice, program: Program): string {
     ? "`--method patch` replaces its calls of socket() in memory; or "
     : "";
   const insist = "`--method preload` runs it all the same, for what it starts";
-  if (program.setUid || program.setGid || program.fileCapabilities) {
+  // What it gives to its owner, or to root, is nothing: then patch reaches it.
+  if (patch === "" && (program.setUid || program.setGid || program.fileCapabilities)) {
     return `run it as the user that it becomes; ${insist}`;
   }
   if (program.go !== undefined) return `${patch}build it with Go 1.21 or newer; ${insist}`;

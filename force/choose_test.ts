@@ -138,6 +138,8 @@ Deno.test("waysToReach() names a way for each refusal", () => {
   const ways = (file: Program) => waysToReach(choose(file), file);
   match(ways(program({ setUid: true })), /^run it as the user that it becomes/);
   match(ways(program({ elf: STATIC })), /--method patch.*dynamically linked build/);
+  const own = program({ elf: STATIC, setUid: true, ownerUid: 1000 });
+  match(ways(own), /^`--method patch/);
   match(ways(program({ elf: STATIC, go: go("go1.19.8", 19) })), /--method patch.*Go 1\.21/);
   match(ways(program({ elf: { ...STATIC, machine: "i386", class: 32 } })), /^use a dynamically/);
   match(ways(program({ elf: { ...DYNAMIC, machine: "i386" } })), /^`--method preload/);

@@ -2,7 +2,7 @@
 #include "launcher.h"
 
 static void say(const char *text) {
-    syscall4(SYS_write, 2, (long)text, (long)text_length(text), 0);
+    system_call(SYS_write, 2, (long)text, (long)text_length(text), 0, 0);
 }
 
 /* One error and a hint in the form of cli/main.ts, with its exit status: another one for `run`. */
@@ -18,7 +18,7 @@ _Noreturn void fail(const struct start *start, int run_status, const char *what,
     say(hint);
     say("\n");
     for (;;)
-        syscall4(SYS_exit_group, run ? run_status : 1, 0, 0, 0);
+        system_call(SYS_exit_group, run ? run_status : 1, 0, 0, 0, 0);
 }
 
 static const char *exec_error(long result) {
@@ -46,9 +46,9 @@ static void describe_start(char *room) {
     struct kernel_sigaction action = {0, {0, 0, 0}};
     char *to = append(room, "MPTCPIZE_START=");
 
-    if (syscall4(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit) == 0)
+    if (system_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0) == 0)
         to = append_number(append(to, "nofile:"), limit.soft);
-    if (syscall4(SYS_rt_sigaction, SIGPIPE, 0, (long)&action, 8) == 0)
+    if (system_call(SYS_rt_sigaction, SIGPIPE, 0, (long)&action, 8, 0) == 0)
         append(to, action.handler == SIG_IGN ? ",sigpipe:ign" : ",sigpipe:dfl");
 }
 
@@ -71,8 +71,8 @@ _Noreturn void hand_over(const struct start *start) {
     while (start->envp[count] != 0)
         count++;
     /* As long as the lists may be: too long for a stack of limited size. */
-    memory = syscall6(SYS_mmap, 0, ((long)count + start->argc + 16) * (long)sizeof(char *),
-                      PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memory = system_call6(SYS_mmap, 0, ((long)count + start->argc + 16) * (long)sizeof(char *),
+                          PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory < 0 && memory >= -4095)
         fail(start, 125, "start the command line", "there is no memory (mmap)",
              "raise the limits of this process");

@@ -15,8 +15,6 @@ enum { false, true };
 /* The files of an installation, below its folder. */
 #define LIBRARY_NAME "libmptcpize.so"
 #define LIBRARY_BELOW "/lib/" MACHINE "/" LIBRARY_NAME
-#define PATCHER_NAME "mptcpize-patch"
-#define PATCHER_BELOW "/bin/" MACHINE "/" PATCHER_NAME
 #define DENO_BELOW "/deno"
 #define CLI_BELOW "/mptcpize.js"
 

@@ -1,11 +1,7 @@
 /* From the first instruction to the exec: words, the search in PATH, and which of the two serves.
  */
+#include "../patch/become.h"
 #include "launcher.h"
-
-/* Its own section, first in the file: `mptcpize install` finds the magic and writes behind it. */
-__attribute__((section(".slot"), used)) const volatile struct slot slot = {
-    .magic = "mptcpize launcher slot\n",
-};
 
 /* The words of `run` that are served here; false for all others. */
 struct words {
@@ -49,7 +45,7 @@ static bool parse_words(const struct start *start, struct words *words) {
 /* Whether the kernel makes MPTCP sockets here; else the command line says so. Closed by the exec.
  */
 static bool makes_mptcp_sockets(void) {
-    return syscall4(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP, 0) >= 0;
+    return system_call(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP, 0, 0) >= 0;
 }
 
 /* Becomes the program at a path; returns only if it was not executed. */
@@ -68,30 +64,22 @@ static void run_program(const struct start *start, const struct words *words, co
     kernel_execve(path, start->argv + words->command, forced.entries);
 }
 
-/* The same for a static program, by way of the patcher: as patcherWords of patch/patcher.ts. */
+/* The same for a static program, which is patched: as the command line has it by patch/main.c. */
 static void patch_program(const struct start *start, const struct words *words, const char *path) {
-    char patcher[FOLDER_ROOM + 64];
     struct forced_environment forced;
-    u64 count = 0, room = (u64)(start->argc - words->command + 6) * sizeof(char *);
     u64 size = measure_environment(&forced, start->envp, "");
-    const char **argv;
 
-    append(append(patcher, start->folder), PATCHER_BELOW);
-    if (size + room > MAX_FORCED_SIZE || has_new_environment(path) || !makes_mptcp_sockets() ||
-        others_may_write(patcher))
+    if (size > MAX_FORCED_SIZE || has_new_environment(path) || !makes_mptcp_sockets())
         return;
     force_environment(&forced, __builtin_alloca(size), start->envp, 0, words->debug, words->strict);
-    argv = __builtin_alloca(room);
-    argv[count++] = PATCHER_NAME;
-    if (words->debug)
-        argv[count++] = "-d";
-    if (words->strict)
-        argv[count++] = "-s";
-    argv[count++] = path;
-    argv[count++] = path;
-    for (long at = words->command; at <= start->argc; at++)
-        argv[count++] = start->argv[at];
-    kernel_execve(patcher, argv, forced.entries);
+    become_patched(&(struct patched_command){
+        .image = path,
+        .path = path,
+        .argv = start->argv + words->command,
+        .envp = forced.entries,
+        .debug = words->debug,
+        .strict = words->strict,
+    });
 }
 
 /* Becomes what is at a path if it is what the words are for. */

@@ -53,7 +53,7 @@ static bool read_at(const struct file *file, void *to, u64 size, u64 offset) {
         copy_bytes(to, file->head + offset, size);
         return true;
     }
-    return syscall4(SYS_pread64, file->fd, (long)to, (long)size, (long)offset) == (long)size;
+    return system_call(SYS_pread64, file->fd, (long)to, (long)size, (long)offset, 0) == (long)size;
 }
 
 /*
@@ -109,27 +109,31 @@ static bool names_new_go(const struct file *file, u64 offset) {
 
 /* Whether it is Go that heeds GODEBUG, by its record where findSection of elf.ts finds it. */
 static bool is_new_go(struct file *file, u64 sections, u64 count, u64 names_index) {
-    enum { SHT_NOBITS = 8, MANY_SECTIONS = 128 };
+    enum { SHT_NOBITS = 8, MANY_SECTIONS = 128, AT_ONCE = 32 };
     static const char wanted[] = ".go.buildinfo";
-    struct section_header section;
+    struct section_header some[AT_ONCE], names;
 
     if (count > MANY_SECTIONS || names_index >= count || sections == 0 || sections > file->size ||
-        count * sizeof(section) > file->size - sections ||
-        !read_at(file, &section, sizeof(section), sections + names_index * sizeof(section)))
+        count * sizeof(names) > file->size - sections ||
+        !read_at(file, &names, sizeof(names), sections + names_index * sizeof(names)))
         return false;
-    u64 size = section.size;
+    u64 size = names.size;
 
     file->filled = 0;
-    if (size > HEAD_SIZE || !read_at(file, file->head, size, section.offset))
+    if (size > HEAD_SIZE || !read_at(file, file->head, size, names.offset))
         return false;
     for (u64 at = 0; at < count; at++) {
-        if (!read_at(file, &section, sizeof(section), sections + at * sizeof(section)))
+        const struct section_header *section = some + at % AT_ONCE;
+        u64 left = count - at < AT_ONCE ? count - at : AT_ONCE;
+
+        if (section == some &&
+            !read_at(file, some, left * sizeof(*some), sections + at * sizeof(*some)))
             return false;
-        if (section.type != SHT_NOBITS && section.name <= size &&
-            size - section.name >= sizeof(wanted) &&
-            bytes_contain(file->head + section.name, sizeof(wanted) - 1, wanted) &&
-            file->head[section.name + sizeof(wanted) - 1] == 0)
-            return section.size >= 32 && names_new_go(file, section.offset);
+        if (section->type != SHT_NOBITS && section->name <= size &&
+            size - section->name >= sizeof(wanted) &&
+            bytes_contain(file->head + section->name, sizeof(wanted) - 1, wanted) &&
+            file->head[section->name + sizeof(wanted) - 1] == 0)
+            return section->size >= 32 && names_new_go(file, section->offset);
     }
     return false;
 }
@@ -203,8 +207,8 @@ static bool may_gain_rights(const struct file *file, const struct stat *stat, u3
         return true;
     if (uid == 0)
         return false; /* file capabilities add nothing to root */
-    result =
-        syscall4(SYS_fgetxattr, file->fd, (long)"security.capability", (long)value, sizeof(value));
+    result = system_call(SYS_fgetxattr, file->fd, (long)"security.capability", (long)value,
+                         sizeof(value), 0);
     return result != -ENODATA && result != -EOPNOTSUPP;
 }
 
@@ -235,7 +239,7 @@ enum verdict examine_program(const char *path, u32 uid) {
         if (file.fd < 0)
             return UNSURE;
         file.size = stat.st_size;
-        result = syscall4(SYS_read, file.fd, (long)file.head, HEAD_SIZE, 0);
+        result = system_call(SYS_read, file.fd, (long)file.head, HEAD_SIZE, 0, 0);
         if (result < 4)
             return UNSURE;
         file.filled = (u64)result;

@@ -34,7 +34,8 @@ static bool is_in(u64 size, u64 offset, u64 length) {
     return offset <= size && length <= size - offset;
 }
 
-static const char *find_sites(struct image *image) {
+/* Searches its code; gives the reason why it is not to be patched, or null. */
+const char *find_sites(struct image *image) {
     for (u32 index = 0; index < image->code_count; index++) {
         const u8 *code = image->file + image->codes[index].offset;
         u64 size = image->codes[index].size;
@@ -58,7 +59,38 @@ static const char *find_sites(struct image *image) {
     return image->site_count == 0 ? "it has no call of socket(2) that can be replaced" : 0;
 }
 
-/* Reads the file, finds the sites; gives the reason why not, or null. */
+/* Whether a segment comes to lie in a page as well. */
+static bool is_in_page(const struct program_header *segment, u64 page) {
+    return segment->type == PT_LOAD && (segment->address & ~(u64)(PAGE - 1)) <= page &&
+           segment->address + segment->memory_size > page;
+}
+
+/*
+ * Whether nothing is in the rest of the last page of some code, which is mapped with it: linkers
+ * fill it up with one byte.
+ */
+static void find_room(struct image *image, u64 size, const struct program_header *segments,
+                      const struct program_header *code) {
+    u64 end = code->address + code->file_size, at = code->offset + code->file_size;
+    u64 length = -end & (PAGE - 1);
+    u32 others = 0;
+
+    if (code->memory_size != code->file_size ||
+        ((code->address - code->offset) & (PAGE - 1)) != 0 || length <= image->room.size ||
+        !is_in(size, at, length))
+        return;
+    for (u64 index = 0; index < image->header_count; index++)
+        others += is_in_page(segments + index, end & ~(u64)(PAGE - 1));
+    for (u64 into = 1; into < length; into++)
+        others += image->file[at + into] != image->file[at];
+    if (others != 1) /* the code itself */
+        return;
+    image->room.address = end;
+    image->room.size = length;
+    image->room.bytes = image->file + at;
+}
+
+/* Reads the file, but not its code; gives the reason why it is not to be patched, or null. */
 const char *read_image(struct image *image, const char *path) {
     const struct elf_header *header;
     const struct program_header *segments;
@@ -68,12 +100,12 @@ const char *read_image(struct image *image, const char *path) {
 
     fd = kernel_open(path);
     if (is_error(fd) ||
-        is_error(syscall4(SYS_newfstatat, fd, (long)"", (long)&stat, AT_EMPTY_PATH)))
+        is_error(system_call(SYS_newfstatat, fd, (long)"", (long)&stat, AT_EMPTY_PATH, 0)))
         return "its file cannot be read";
     size = stat.st_size;
     mapped = size < sizeof(*header)
                  ? -ENOENT
-                 : syscall6(SYS_mmap, 0, (long)size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+                 : system_call6(SYS_mmap, 0, (long)size, PROT_READ, MAP_PRIVATE, fd, 0);
     /* Closed by the exec, as the mapping is undone by it. */
     if (is_error(mapped))
         return no_program;
@@ -108,8 +140,9 @@ const char *read_image(struct image *image, const char *path) {
         image->codes[image->code_count].address = segment->address;
         image->codes[image->code_count].offset = segment->offset;
         image->codes[image->code_count++].size = segment->file_size;
+        find_room(image, size, segments, segment);
     }
-    return find_sites(image);
+    return 0;
 }
 
 /* The bytes of the file that come to lie at an address; null if they are not of its code. */

@@ -4,41 +4,6 @@
 
 #include "../launcher/kernel.h"
 
-/* arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h @ v6.12 */
-#if defined(__x86_64__)
-enum {
-    SYS_munmap = 11,
-    SYS_rt_sigprocmask = 14,
-    SYS_clone = 56,
-    SYS_wait4 = 61,
-    SYS_kill = 62,
-    SYS_ptrace = 101,
-    SYS_getppid = 110,
-    SYS_setsid = 112,
-    SYS_rt_sigpending = 127,
-    SYS_prctl = 157,
-    SYS_futex = 202,
-    SYS_getpid = 39,
-    SYS_exit = 60,
-};
-#else
-enum {
-    SYS_exit = 93,
-    SYS_futex = 98,
-    SYS_ptrace = 117,
-    SYS_kill = 129,
-    SYS_rt_sigprocmask = 135,
-    SYS_rt_sigpending = 136,
-    SYS_setsid = 157,
-    SYS_prctl = 167,
-    SYS_getpid = 172,
-    SYS_getppid = 173,
-    SYS_munmap = 215,
-    SYS_clone = 220,
-    SYS_wait4 = 260,
-};
-#endif
-
 /* include/uapi/linux/ptrace.h, sched.h, wait.h, prctl.h, futex.h, asm-generic/signal.h @ v6.12 */
 enum {
     PTRACE_PEEKDATA = 2,
@@ -71,16 +36,13 @@ enum {
     SIGCHLD = 17,
     SIGCONT = 18,
     PROT_EXEC = 4,
-    MAP_POPULATE = 0x8000,
     MAP_FIXED_NOREPLACE = 0x100000,
     AT_EMPTY_PATH = 0x1000,
     AT_PHDR = 3,
     AT_PHNUM = 5,
     AT_BASE = 7,
     AT_ENTRY = 9,
-    EPERM = 1,
-    ENOMEM = 12,
-    EINTR = 4,
+    AT_RANDOM = 25,
 };
 
 /* struct iovec */

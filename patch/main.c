@@ -3,216 +3,27 @@
  * code is the file IMAGE. `-d` tells what is replaced, `-s` rather fails (125) than runs it as it
  * is.
  */
+#include "become.h"
 #include "patch.h"
 
-enum { FAILED = 125, CANNOT_EXECUTE = 126, NOT_FOUND = 127, TRACER_STACK = 1 << 16 };
-
-/* What both processes see until the exec; the kernel sets `state` to 0 when the tracer ends. */
-enum state { ENDED, MADE, ALLOWED, ATTACHED, REFUSED };
-static struct {
-    volatile int state;
-    long error;
-    struct job job;
-} shared;
-static struct image image;
-static u8 tracer_stack[TRACER_STACK] __attribute__((aligned(16)));
-
-static _Noreturn void end(int status) {
-    for (;;)
-        syscall4(SYS_exit_group, status, 0, 0, 0);
-}
-
-static void wait_while(int state) {
-    while (shared.state == state)
-        syscall4(SYS_futex, (long)&shared.state, FUTEX_WAIT, state, 0);
-}
-
-/*
- * The same for the tracer, which may have been stopped with the group of the two before it left it,
- * while this process alone was continued.
- */
-static void wait_for_tracer(long tracer) {
-    const struct { long seconds, nanoseconds; } timeout = {0, 10000000};
-
-    while (shared.state == ALLOWED) {
-        if (syscall4(SYS_futex, (long)&shared.state, FUTEX_WAIT, ALLOWED, (long)&timeout) ==
-            -ETIMEDOUT)
-            syscall4(SYS_kill, tracer, SIGCONT, 0, 0);
-    }
-}
-
-static void set_state(int state) {
-    shared.state = state;
-    syscall4(SYS_futex, (long)&shared.state, FUTEX_WAKE, 1, 0);
-}
-
-/* Lets the tracer go on, unless it has been killed already. */
-static void allow(void) {
-    int made = MADE;
-
-    if (__atomic_compare_exchange_n(&shared.state, &made, ALLOWED, false, __ATOMIC_SEQ_CST,
-                                    __ATOMIC_SEQ_CST))
-        syscall4(SYS_futex, (long)&shared.state, FUTEX_WAKE, 1, 0);
-}
-
-__attribute__((used)) _Noreturn void tracer_main(void) {
-    long result;
-
-    /* Who stops the program's group, or its terminal, means the program alone. */
-    syscall4(SYS_setsid, 0, 0, 0, 0);
-    /* Killed before its next step, it would be waited for in vain. */
-    syscall4(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
-    if (syscall4(SYS_getppid, 0, 0, 0, 0) != shared.job.pid)
-        end(0);
-    wait_while(MADE);
-    result = syscall4(SYS_ptrace, PTRACE_SEIZE, shared.job.pid, 0,
-                      PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC);
-    shared.error = result;
-    set_state(is_error(result) ? REFUSED : ATTACHED);
-    if (!is_error(result))
-        trace(&shared.job);
-    end(0);
-}
-
-/* A process that shares this one's memory and runs tracer_main() on a stack of its own. */
-static long start_tracer(void) {
-    const long flags = CLONE_VM | CLONE_CHILD_CLEARTID;
-    const long top = (long)(tracer_stack + TRACER_STACK);
-#if defined(__x86_64__)
-    register long result __asm__("rax") = SYS_clone;
-    register long r10 __asm__("r10") = (long)&shared.state;
-    register long r8 __asm__("r8") = 0;
-
-    __asm__ volatile("syscall\n"
-                     "	testq %%rax, %%rax\n"
-                     "	jnz 1f\n"
-                     "	xorl %%ebp, %%ebp\n"
-                     "	call tracer_main\n"
-                     "1:\n"
-                     : "+r"(result)
-                     : "D"(flags), "S"(top), "d"(0L), "r"(r10), "r"(r8)
-                     : "rcx", "r11", "memory", "cc");
-    return result;
-#else
-    register long result __asm__("x0") = flags;
-    register long x1 __asm__("x1") = top;
-    register long x2 __asm__("x2") = 0;
-    register long x3 __asm__("x3") = 0;
-    register long x4 __asm__("x4") = (long)&shared.state;
-    register long x8 __asm__("x8") = SYS_clone;
-
-    __asm__ volatile("svc #0\n"
-                     "	cbnz x0, 1f\n"
-                     "	mov x29, #0\n"
-                     "	bl tracer_main\n"
-                     "1:\n"
-                     : "+r"(result)
-                     : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x8)
-                     : "x30", "memory", "cc");
-    return result;
-#endif
-}
-
-/*
- * Whether a child of this process is in the namespace of this one. After unshare(CLONE_NEWPID) the
- * first child is the init of the new one, and with its end nothing can be forked there any more.
- */
-static bool has_plain_children(void) {
-    struct stat own, children;
-
-    return kernel_stat("/proc/self/ns/pid", &own, 0) == 0 &&
-           kernel_stat("/proc/self/ns/pid_for_children", &children, 0) == 0 &&
-           own.st_ino == children.st_ino;
-}
-
-/* Whether memory can be had that is executable: SELinux may refuse it, or a limit. */
-static bool has_executable_memory(void) {
-    long mapped =
-        syscall6(SYS_mmap, 0, STUB_ROOM, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (is_error(mapped))
-        return false;
-    syscall4(SYS_munmap, mapped, STUB_ROOM, 0, 0);
-    return true;
-}
-
-/* Starts the tracer and waits until it is attached; gives the reason why not, or null. */
-static const char *attach(long *tracer) {
-    const u64 all = ~0UL, sigchld = 1UL << (SIGCHLD - 1);
-    u64 blocked = 0, pending = 0;
-
-    if (!has_plain_children())
-        return "its children would be in another PID namespace, or /proc is missing";
-    if (!has_executable_memory())
-        return "there is no executable memory for it (mmap)";
-    syscall4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&blocked, 8);
-    syscall4(SYS_rt_sigpending, (long)&pending, 8, 0, 0);
-    shared.state = MADE;
-    shared.job.pid = (u32)syscall4(SYS_getpid, 0, 0, 0, 0);
-    *tracer = start_tracer();
-    if (!is_error(*tracer)) {
-        shared.job.farewell.pid = (u32)*tracer;
-        /*
-         * The exec makes the tracer's end send SIGCHLD (do_notify_parent, kernel/signal.c
-         * @ v6.12), which is dropped unless it is blocked.
-         */
-        shared.job.farewell.take_sigchld = (blocked & sigchld) != 0 && (pending & sigchld) == 0;
-        /* Where there is Yama; forgotten with the tracer's end. */
-        syscall4(SYS_prctl, PR_SET_PTRACER, *tracer, 0, 0);
-        allow();
-        wait_for_tracer(*tracer);
-        if (shared.state != ATTACHED)
-            syscall4(SYS_wait4, *tracer, 0, WALL, 0);
-    }
-    syscall4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&blocked, 0, 8);
-    if (is_error(*tracer))
-        return "no process can be started beside it (clone)";
-    if (shared.state == ATTACHED)
-        return 0;
-    return shared.error == -EPERM || shared.error == -EACCES
-               ? "the kernel does not let it be traced (ptrace: EPERM)"
-               : "it could not be traced (ptrace)";
-}
-
 __attribute__((used)) _Noreturn void patch_main(u64 *stack) {
-    long argc = (long)stack[0], tracer = 0, result;
+    long argc = (long)stack[0], at = 1;
     const char **argv = (const char **)(stack + 1);
-    const char *const *envp = argv + argc + 1;
-    const char *path, *reason;
-    long at = 1;
+    struct patched_command command = {.envp = argv + argc + 1};
 
     for (; at < argc && argv[at][0] == '-'; at++) {
-        if (argv[at][1] == 'd')
-            shared.job.debug = true;
-        else if (argv[at][1] == 's')
-            shared.job.strict = true;
+        command.debug |= argv[at][1] == 'd';
+        command.strict |= argv[at][1] == 's';
     }
     if (argc - at < 3) {
         say("mptcpize-patch: it is started by mptcpize: `mptcpize run --method patch`\n");
-        end(FAILED);
+        for (;;)
+            system_call(SYS_exit_group, 125, 0, 0, 0, 0);
     }
-    path = argv[at + 1];
-    shared.job.image = &image;
-    shared.job.program = path;
-    reason = read_image(&image, argv[at]);
-    if (reason == 0)
-        reason = attach(&tracer);
-    if (reason != 0) {
-        say_stays(path, reason);
-        if (shared.job.strict)
-            end(FAILED);
-    }
-    result = kernel_execve(path, argv + at + 2, envp);
-    if (reason == 0) {
-        syscall4(SYS_kill, tracer, SIGKILL, 0, 0);
-        syscall4(SYS_wait4, tracer, 0, WALL, 0);
-    }
-    say("mptcpize: Cannot run ");
-    say(path);
-    say(": the kernel refuses to execute it (execve: ");
-    say_error(result);
-    say(")\n");
-    end(result == -ENOENT ? NOT_FOUND : CANNOT_EXECUTE);
+    command.image = argv[at];
+    command.path = argv[at + 1];
+    command.argv = argv + at + 2;
+    become_patched(&command);
 }
 
 #if defined(__x86_64__)

@@ -5,6 +5,6 @@
  * @module
  */
 
-export { isPatchPage, PATCH_PAGE_HEAD, PATCH_PAGE_SIZE } from "./page.ts";
+export { holdsPatch, PATCH_PAGE_HEAD, PATCH_PAGE_SIZE } from "./page.ts";
 export { findPatcher, patcherWords, type PatchStart } from "./patcher.ts";
 export { type Code, findSites, type Site } from "./sites.ts";

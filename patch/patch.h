@@ -27,6 +27,10 @@ enum { MAX_SITES = 64 };
 u32 find_x86_sites(const u8 *code, u64 size, struct site *sites, u32 room);
 u32 find_arm_sites(const u8 *code, u64 size, struct site *sites, u32 room);
 
+/* x86_bytes.c */
+u64 next_x86_call(const u8 *code, u64 size, u64 at);
+void mark_jumped_into(const u8 *code, u64 size, struct site *found, u32 count);
+
 /* x86_length.c, as x86_length.ts */
 struct instruction {
     u32 length; /* 0 if it is none */
@@ -53,18 +57,26 @@ struct image {
         u64 size;
     } codes[MAX_CODES];
     u32 code_count;
+    /* Bytes of the file between the end of code and that of its page, all the same. */
+    struct {
+        u64 address;
+        u64 size;
+        const u8 *bytes;
+    } room;
     struct site sites[MAX_SITES]; /* in addresses of the file */
     u32 site_count;
 };
 const char *read_image(struct image *image, const char *path);
+const char *find_sites(struct image *image);
 const u8 *image_bytes(const struct image *image, u64 address, u64 size);
 
 /* stub.c: what is put into the program besides its own code */
-enum { STUB_ROOM = 1 << 14 };
+enum { STUB_ROOM = 1 << 14, STUB_ALIGN = 16 };
 struct stub {
     u8 bytes[STUB_ROOM];
     u64 size;
     u64 base;               /* where it lies in the program */
+    u64 room;               /* how much it may take there */
     u64 targets[MAX_SITES]; /* for each site, where its jump leads */
 };
 struct farewell {
@@ -74,6 +86,7 @@ struct farewell {
 enum { MAX_SITE = 32 };
 void build_farewell(struct stub *stub, u64 entry, const struct farewell *farewell);
 u64 farewell_start(const struct stub *stub);
+bool fits_behind_code(const struct image *image);
 bool add_call(struct stub *stub, const struct image *image, u64 bias, u32 index);
 u64 build_jump(u8 *bytes, const struct site *site, u64 bias, u64 target);
 
@@ -81,12 +94,26 @@ u64 build_jump(u8 *bytes, const struct site *site, u64 bias, u64 target);
 struct tracee {
     u32 pid;
     bool gone;
+    bool in_exec;  /* stopped within execve(2) still */
     u64 code_word; /* what stands at the entry, where a system call is put meanwhile */
+    long memory;   /* its /proc/PID/mem; an error where words are to do */
 };
 long trace_call(long request, const struct tracee *tracee, u64 address, u64 data);
 bool peek(const struct tracee *tracee, u64 address, u64 *word);
+u64 read_words(const struct tracee *tracee, u64 address, u64 *words, u64 room);
+void open_memory(struct tracee *tracee);
 bool transfer(const struct tracee *tracee, u64 address, u8 *bytes, u64 size, bool writes);
+/* A stretch of its memory, and what is to stand there. */
+struct range {
+    u64 address;
+    const u8 *bytes;
+    u64 size;
+};
+bool is_as(const struct tracee *tracee, const struct range *ranges, u32 count);
 bool write_verified(const struct tracee *tracee, u64 address, const u8 *bytes, u64 size);
+
+/* recognize.c */
+bool recognize(struct tracee *tracee, const struct image *image, u64 entry, u64 stack, u64 *bias);
 
 /* tracer.c */
 struct job {

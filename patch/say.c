@@ -6,7 +6,7 @@ void say(const char *text) {
 
     while (text[length] != 0)
         length++;
-    syscall4(SYS_write, 2, (long)text, (long)length, 0);
+    system_call(SYS_write, 2, (long)text, (long)length, 0, 0);
 }
 
 void say_number(u64 number) {

@@ -171,10 +171,10 @@ __asm__(".globl farewell_begin, farewell_end, call_begin, call_end\n"
                                  ".popsection\n");
 #endif
 
-enum { FAREWELL_CODE = sizeof(struct farewell_data) };
+enum { FAREWELL_CODE = sizeof(struct farewell_data), JUMP_ROOM = 8 };
 
 static bool append(struct stub *stub, const u8 *bytes, u64 size) {
-    if (size > STUB_ROOM - stub->size)
+    if (size > stub->room - stub->size)
         return false;
     __builtin_memcpy(stub->bytes + stub->size, bytes, size);
     stub->size += size;
@@ -203,7 +203,7 @@ static u64 encode_jump(u8 *bytes, u64 from, u64 to) {
 #endif
 }
 
-/* Begins a stub with the farewell. */
+/* Begins a stub with the farewell. There is room for that. */
 void build_farewell(struct stub *stub, u64 entry, const struct farewell *farewell) {
     stub->size = 0;
     append(stub, farewell_begin, (u64)(farewell_end - farewell_begin));
@@ -218,13 +218,25 @@ u64 farewell_start(const struct stub *stub) {
     return stub->base + FAREWELL_CODE;
 }
 
+/* Whether there is room for all behind the program's own code. */
+bool fits_behind_code(const struct image *image) {
+    u64 size = STUB_ALIGN + (u64)(farewell_end - farewell_begin);
+
+    for (u32 index = 0; index < image->site_count; index++) {
+        const struct site *site = image->sites + index;
+
+        size += site->end - site->at + (u64)(call_end - call_begin) + JUMP_ROOM;
+    }
+    return size <= image->room.size;
+}
+
 /* Adds the call of a site with what goes with it; false if it does not fit or is out of reach. */
 bool add_call(struct stub *stub, const struct image *image, u64 bias, u32 index) {
     const struct site *site = image->sites + index;
     const u8 *code = image_bytes(image, site->at, site->end - site->at);
     const u64 call_size = (u64)(call_end - call_begin);
     u64 offset = site->call - site->at;
-    u8 jump[8];
+    u8 jump[JUMP_ROOM];
     u64 size;
 
     if (code == 0)

@@ -42,7 +42,7 @@ static bool run_until(struct tracee *tracee, bool exec) {
         if (resumes && is_error(trace_call(request, tracee, 0, signal)))
             break;
         do
-            waited = syscall4(SYS_wait4, tracee->pid, (long)&status, WALL, 0);
+            waited = system_call(SYS_wait4, tracee->pid, (long)&status, WALL, 0, 0);
         while (waited == -EINTR);
         if (is_error(waited) || (status & 0xff) != 0x7f)
             break;
@@ -70,6 +70,10 @@ static long inject(struct tracee *tracee, const struct registers *start, long nu
                    const u64 *arguments) {
     struct registers registers = *start;
 
+    /* The result of the execve is put into a register at its very end. */
+    if (tracee->in_exec && !run_until(tracee, false))
+        return -EPERM;
+    tracee->in_exec = false;
 #if defined(__x86_64__)
     const u8 order[] = {REG_DI, REG_SI, REG_DX, REG_R10, REG_R8, REG_R9};
 
@@ -98,50 +102,6 @@ static bool put_call_at_entry(struct tracee *tracee, u64 entry) {
            write_verified(tracee, entry, call, sizeof(call));
 }
 
-/* By how much the program was moved, from the auxiliary vector; false if it is not the image. */
-static bool find_bias(const struct tracee *tracee, const struct image *image,
-                      const struct registers *start, u64 *bias) {
-    u64 values[AT_SECURE + 1] = {0};
-    u64 at = start->values[REG_SP], word;
-
-    if (!peek(tracee, at, &word))
-        return false;
-    at += 8 * (word + 2);
-    do {
-        if (!peek(tracee, at, &word))
-            return false;
-        at += 8;
-    } while (word != 0);
-    for (;; at += 16) {
-        if (!peek(tracee, at, &word))
-            return false;
-        if (word == AT_NULL)
-            break;
-        if (word <= AT_SECURE && !peek(tracee, at + 8, values + word))
-            return false;
-    }
-    *bias = values[AT_ENTRY] - image->entry;
-    return values[AT_ENTRY] == start->values[REG_PC] && values[AT_BASE] == 0 &&
-           values[AT_SECURE] == 0 && values[AT_PHNUM] == image->header_count &&
-           values[AT_PHDR] == image->headers + *bias && (*bias & (PAGE - 1)) == 0;
-}
-
-/* Whether memory is as the file at each site. */
-static bool is_image(const struct tracee *tracee, const struct image *image, u64 bias) {
-    for (u32 index = 0; index < image->site_count; index++) {
-        const struct site *site = image->sites + index;
-        u64 size = site->end - site->at;
-        const u8 *wanted = image_bytes(image, site->at, size);
-        u8 found[MAX_SITE];
-
-        if (wanted == 0 || size > sizeof(found) ||
-            !transfer(tracee, site->at + bias, found, size, false) ||
-            !same_bytes(found, wanted, size))
-            return false;
-    }
-    return true;
-}
-
 /* Maps pages below the program, where its jumps reach; else anywhere, for the farewell alone. */
 static long map_stub(struct tracee *tracee, const struct registers *start, u64 lowest) {
     u64 arguments[] = {0, STUB_ROOM, PROT_READ | PROT_EXEC, 0, ~0UL, 0};
@@ -164,19 +124,21 @@ static long map_stub(struct tracee *tracee, const struct registers *start, u64 l
 
 static bool write_sites(const struct tracee *tracee, const struct image *image, u64 bias,
                         const struct stub *stub) {
+    struct range jumps[MAX_SITES];
+    u8 bytes[MAX_SITES][MAX_SITE];
     u32 index;
 
     for (index = 0; index < image->site_count; index++) {
         const struct site *site = image->sites + index;
-        u8 bytes[MAX_SITE];
-        u64 size = build_jump(bytes, site, bias, stub->targets[index]);
+        u64 size = build_jump(bytes[index], site, bias, stub->targets[index]);
 
-        if (size == 0 || !write_verified(tracee, site->at + bias, bytes, size))
+        jumps[index] = (struct range){site->at + bias, bytes[index], size};
+        if (size == 0 || !transfer(tracee, site->at + bias, bytes[index], size, true))
             break;
     }
-    if (index == image->site_count)
+    if (index == image->site_count && is_as(tracee, jumps, index))
         return true;
-    for (u32 back = 0; back <= index; back++) {
+    for (u32 back = 0; back < image->site_count; back++) {
         const struct site *site = image->sites + back;
         u64 size = site->end - site->at;
 
@@ -185,34 +147,75 @@ static bool write_sites(const struct tracee *tracee, const struct image *image, 
     return false;
 }
 
-/* Changes the program; gives the reason why not, or null. Either way it goes on at `start`. */
-static const char *change(struct tracee *tracee, const struct job *job, struct registers *start) {
-    static struct stub stub;
+/* Builds the stub for where it is to lie; false if a call does not fit, or is out of reach. */
+static bool build_stub(struct stub *stub, const struct job *job, u64 entry, u64 bias) {
+    build_farewell(stub, entry, &job->farewell);
+    for (u32 index = 0; index < job->image->site_count; index++) {
+        if (!add_call(stub, job->image, bias, index))
+            return false;
+    }
+    return true;
+}
+
+/* Puts the stub behind the program's own code; false if there is no room for it. */
+static bool put_behind_code(const struct tracee *tracee, const struct job *job, u64 entry, u64 bias,
+                            struct stub *stub) {
     const struct image *image = job->image;
-    const char *reason = 0;
-    u64 entry = start->values[REG_PC], bias = 0;
+    u64 skipped = -image->room.address & (STUB_ALIGN - 1);
+    u8 found[PAGE];
+
+    if (!fits_behind_code(image))
+        return false;
+    stub->base = image->room.address + bias + skipped;
+    stub->room = image->room.size - skipped;
+    return build_stub(stub, job, entry, bias) &&
+           transfer(tracee, stub->base, found, stub->size, false) &&
+           same_bytes(found, image->room.bytes, stub->size) &&
+           write_verified(tracee, stub->base, stub->bytes, stub->size);
+}
+
+/* Puts it into pages of its own, and only the farewell if there is a reason already. */
+static const char *put_into_pages(struct tracee *tracee, const struct job *job,
+                                  const struct registers *start, u64 bias, struct stub *stub,
+                                  const char *reason) {
+    u64 entry = start->values[REG_PC];
     long mapped;
 
-    if (!find_bias(tracee, image, start, &bias) || !is_image(tracee, image, bias))
-        reason = "its memory is not as its file";
+    stub->size = 0;
     if (!put_call_at_entry(tracee, entry))
         return "its memory cannot be written (ptrace)";
-    mapped = map_stub(tracee, start, image->lowest + bias);
-    if (reason == 0 && is_error(mapped))
-        reason = "there is no memory for its new calls (mmap)";
+    mapped = map_stub(tracee, start, job->image->lowest + bias);
     if (!is_error(mapped)) {
-        stub.base = (u64)mapped;
-        build_farewell(&stub, entry, &job->farewell);
-        for (u32 index = 0; reason == 0 && index < image->site_count; index++) {
-            if (!add_call(&stub, image, bias, index))
-                reason = "its calls are too far from free memory";
-        }
-        if (!write_verified(tracee, stub.base, stub.bytes, stub.size))
+        stub->base = (u64)mapped;
+        stub->room = STUB_ROOM;
+        if (reason != 0)
+            build_farewell(stub, entry, &job->farewell);
+        else if (!build_stub(stub, job, entry, bias))
+            reason = "its calls are too far from free memory";
+        if (!write_verified(tracee, stub->base, stub->bytes, stub->size)) {
+            stub->size = 0;
             reason = "its new calls could not be written (ptrace)";
-        else
-            start->values[REG_PC] = farewell_start(&stub);
+        }
+    } else if (reason == 0) {
+        reason = "there is no memory for its new calls (mmap)";
     }
     transfer(tracee, entry, (u8 *)&tracee->code_word, 8, true);
+    return reason;
+}
+
+/* Changes the program; gives the reason why not, or null. Either way it goes on at `start`. */
+static const char *change(struct tracee *tracee, const struct job *job, struct registers *start) {
+    struct stub stub;
+    const struct image *image = job->image;
+    u64 entry = start->values[REG_PC], bias = 0;
+    const char *reason = 0;
+
+    if (!recognize(tracee, image, entry, start->values[REG_SP], &bias))
+        reason = "its memory is not as its file";
+    if (reason != 0 || !put_behind_code(tracee, job, entry, bias, &stub))
+        reason = put_into_pages(tracee, job, start, bias, &stub, reason);
+    if (stub.size != 0)
+        start->values[REG_PC] = farewell_start(&stub);
     if (reason == 0 && !write_sites(tracee, image, bias, &stub))
         reason = "its calls could not be replaced (ptrace)";
     return reason;
@@ -226,17 +229,21 @@ static void end_program(struct tracee *tracee, struct registers *start, u64 entr
     if (put_call_at_entry(tracee, entry))
         inject(tracee, start, SYS_exit_group, arguments);
     if (!tracee->gone)
-        syscall4(SYS_kill, tracee->pid, SIGKILL, 0, 0);
+        system_call(SYS_kill, tracee->pid, SIGKILL, 0, 0, 0);
 }
 
 /* From the handshake to the end. */
 void trace(const struct job *job) {
-    struct tracee tracee = {job->pid, false, 0};
+    struct tracee tracee = {job->pid, false, true, 0, 0};
     struct registers start;
     const char *reason;
     u64 entry;
 
-    if (!run_until(&tracee, true) || !run_until(&tracee, false) || !get_registers(&tracee, &start))
+    /*
+     * At that stop, though within execve(2), all is as the program will find it (exec_binprm(),
+     * fs/exec.c @ v6.12), but for the call's result.
+     */
+    if (!run_until(&tracee, true) || !get_registers(&tracee, &start))
         return;
     /* Who ends this process from here on leaves no half-made program behind. */
     trace_call(PTRACE_SETOPTIONS, &tracee, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);

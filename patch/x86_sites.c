@@ -32,16 +32,19 @@ static u64 before(u64 at, u64 reach) {
     return at > reach ? at - reach : 0;
 }
 
+/* From how many of the places before one decoding comes to it, and from how many past it. */
 static bool is_boundary(const u8 *code, u64 size, u64 at) {
+    enum { NOWHERE, ONTO, PAST } leads[FAR + 1];
     u32 hits = 0, misses = 0;
 
-    for (u64 from = before(at, FAR); from + NEAR < at; from++) {
-        u64 reached = decode_up_to(code, size, from, at);
+    leads[0] = ONTO;
+    /* From the nearest place on, so that each instruction is decoded once. */
+    for (u64 back = 1; back <= FAR && back <= at; back++) {
+        u32 length = decode_instruction(code, size, at - back).length;
 
-        if (reached == at)
-            hits++;
-        else if (reached != NOTHING)
-            misses++;
+        leads[back] = length == 0 ? NOWHERE : length > back ? PAST : leads[back - length];
+        hits += back > NEAR && leads[back] == ONTO;
+        misses += back > NEAR && leads[back] == PAST;
     }
     return hits >= MIN_HITS && misses * 4 <= hits;
 }
@@ -174,29 +177,6 @@ static bool is_jumped_into(const u8 *code, u64 size, const struct site *site) {
     return false;
 }
 
-/* Marks the sites that long jumps lead into, from wherever they are, by taking their room away. */
-static void mark_jumped_into(const u8 *code, u64 size, struct site *found, u32 count) {
-    const u64 low = found[0].at + 1;
-    const u64 span = found[count - 1].call + 2 * MAX_GAP - low;
-
-    for (u64 at = 0; at + 4 < size; at++) {
-        /* The rarest condition first: this loop sees each byte of the program. */
-        u64 target = at + 5 + (u64)(s64)int32(code, at + 1);
-
-        if (target - low >= span)
-            continue;
-        if ((code[at] & 0xfe) != 0xe8 &&
-            ((code[at] & 0xf0) != 0x80 || at == 0 || code[at - 1] != 0x0f))
-            continue;
-        for (u32 index = 0; index < count; index++) {
-            struct site *site = found + index;
-
-            if (!site->is_number && target > site->at && target < site->end)
-                site->end = 0;
-        }
-    }
-}
-
 static bool number_site(const u8 *code, u64 size, u64 call, struct site *site) {
     for (u64 gap = 0; gap <= MAX_GAP; gap++) {
         u64 at, next;
@@ -236,35 +216,13 @@ static bool register_site(const u8 *code, u64 size, u64 call, struct site *site)
            decodes_on(code, size, end) && !is_jumped_into(code, size, site);
 }
 
-/* The next `syscall` from an offset on; the size if there is none. Eight bytes at a time. */
-static u64 next_call(const u8 *code, u64 size, u64 at) {
-    const u64 ones = 0x0101010101010101, highs = ones << 7;
-
-    while (at + 1 < size) {
-        u64 word;
-
-        if (at + 9 <= size) {
-            __builtin_memcpy(&word, code + at + 1, 8);
-            word ^= ones * 5;
-            if (((word - ones) & ~word & highs) == 0) {
-                at += 8;
-                continue;
-            }
-        }
-        for (u64 stop = at + 8; at < stop && at + 1 < size; at++) {
-            if (code[at] == 0x0f && code[at + 1] == 0x05)
-                return at;
-        }
-    }
-    return size;
-}
-
 u32 find_x86_sites(const u8 *code, u64 size, struct site *sites, u32 room) {
     struct site found[MAX_FOUND];
     u64 unused = 0;
     u32 found_count = 0, count = 0;
 
-    for (u64 call = next_call(code, size, 0); call < size; call = next_call(code, size, call + 1)) {
+    for (u64 call = next_x86_call(code, size, 0); call < size;
+         call = next_x86_call(code, size, call + 1)) {
         struct site site;
 
         if (!number_site(code, size, call, &site) && !register_site(code, size, call, &site))

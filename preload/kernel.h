@@ -1,34 +1,17 @@
-/*
- * What this library needs of the kernel's interface: no C library header is used, so that one file
- * serves glibc and musl programs, and so that a build needs no headers of the target machine.
- */
+/* What the preload library needs of the kernel's interface beyond what all C of ours needs. */
 #ifndef MPTCPIZE_KERNEL_H
 #define MPTCPIZE_KERNEL_H
 
-typedef unsigned char u8;
-typedef unsigned int u32;
-typedef unsigned long u64; /* LP64: both machines that this is built for */
-typedef u32 socklen_t;
+#include "../ffi/kernel.h"
 
-/* include/uapi/asm-generic/errno-base.h, errno.h @ v6.12 */
-enum {
-    EFAULT = 14,
-    EINVAL = 22,
-    ENOPROTOOPT = 92,
-    EOPNOTSUPP = 95,
-    ENOTCONN = 107,
-};
+typedef u32 socklen_t;
 
 /* include/linux/socket.h, include/linux/net.h, include/uapi/linux/in.h @ v6.12 */
 enum {
-    AF_INET = 2,
     AF_INET6 = 10,
-    SOCK_STREAM = 1,
     SOCK_TYPE_MASK = 0xf,
-    SOCK_CLOEXEC = 02000000,
     SOCK_NONBLOCK = 04000,
     IPPROTO_TCP = 6,
-    IPPROTO_MPTCP = 262,
     SOL_IP = 0,
     SOL_SOCKET = 1,
     SOL_TCP = 6,
@@ -56,17 +39,14 @@ enum {
 
 /* include/uapi/asm-generic/fcntl.h @ v6.12 (x86 and arm64 use these values) */
 enum {
-    O_RDONLY = 0,
     O_NONBLOCK = 04000,
     O_ASYNC = 020000,
-    O_CLOEXEC = 02000000,
     FD_CLOEXEC = 1,
     F_GETFD = 1,
     F_GETFL = 3,
     F_SETFL = 4,
     F_GETOWN = 9,
     F_GETSIG = 11,
-    AT_FDCWD = -100,
 };
 
 struct pollfd {
@@ -75,14 +55,6 @@ struct pollfd {
     short revents;
 };
 enum { POLLOUT = 4, POLLERR = 8, POLLHUP = 16, POLLNVAL = 32 };
-
-/* The first two fields of struct stat are the same on x86_64 (arch/x86/include/uapi/asm/stat.h)
-   and arm64 (include/uapi/asm-generic/stat.h); 144 and 128 bytes in all. */
-struct stat {
-    u64 dev;
-    u64 ino;
-    u64 rest[16];
-};
 
 /* include/linux/dirent.h @ v6.12 */
 struct dirent64 {
@@ -93,77 +65,10 @@ struct dirent64 {
     char name[];
 };
 
-#if defined(__x86_64__) /* arch/x86/entry/syscalls/syscall_64.tbl @ v6.12 */
-enum {
-    SYS_read = 0,
-    SYS_write = 1,
-    SYS_close = 3,
-    SYS_fstat = 5,
-    SYS_rt_sigprocmask = 14,
-    SYS_getpid = 39,
-    SYS_socket = 41,
-    SYS_getsockname = 51,
-    SYS_getpeername = 52,
-    SYS_setsockopt = 54,
-    SYS_getsockopt = 55,
-    SYS_uname = 63,
-    SYS_fcntl = 72,
-    SYS_getdents64 = 217,
-    SYS_openat = 257,
-    SYS_readlinkat = 267,
-    SYS_ppoll = 271,
-    SYS_dup3 = 292,
-};
+#if defined(__x86_64__)
 enum { O_DIRECTORY = 0200000 };
-
-static inline long system_call(long number, long a, long b, long c, long d, long e) {
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
-                     : "rcx", "r11", "memory");
-    return result;
-}
-#elif defined(__aarch64__) /* include/uapi/asm-generic/unistd.h @ v6.12 */
-enum {
-    SYS_dup3 = 24,
-    SYS_fcntl = 25,
-    SYS_openat = 56,
-    SYS_close = 57,
-    SYS_getdents64 = 61,
-    SYS_read = 63,
-    SYS_write = 64,
-    SYS_ppoll = 73,
-    SYS_readlinkat = 78,
-    SYS_fstat = 80,
-    SYS_rt_sigprocmask = 135,
-    SYS_uname = 160,
-    SYS_getpid = 172,
-    SYS_socket = 198,
-    SYS_getsockname = 204,
-    SYS_getpeername = 205,
-    SYS_setsockopt = 208,
-    SYS_getsockopt = 209,
-};
-enum { O_DIRECTORY = 040000 }; /* arch/arm64/include/uapi/asm/fcntl.h */
-
-static inline long system_call(long number, long a, long b, long c, long d, long e) {
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    __asm__ volatile("svc #0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4)
-                     : "memory", "cc");
-    return x0;
-}
 #else
-#error "this library is written for x86_64 and aarch64"
+enum { O_DIRECTORY = 040000 }; /* arch/arm64/include/uapi/asm/fcntl.h */
 #endif
 
 static inline long sys_socket(int family, int type, int protocol) {

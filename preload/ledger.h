@@ -72,57 +72,7 @@ enum {
     MPTCP_SUBFLOW_ADDRS = 3,
     TCP_USER_TIMEOUT = 18,
 };
-enum { PROT_READ = 1, PROT_WRITE = 2, MAP_SHARED = 1, O_RDWR = 2, O_NOCTTY = 0400 };
-enum { S_IFMT = 0170000, S_IFSOCK = 0140000, S_IFREG = 0100000 };
-
-#if defined(__x86_64__) /* arch/x86/entry/syscalls/syscall_64.tbl @ v6.12 */
-enum {
-    SYS_mmap = 9,
-    SYS_shutdown = 48,
-    SYS_prctl = 157,
-    SYS_exit_group = 231,
-    SYS_newfstatat = 262,
-};
-static inline u32 mode_of(const struct stat *file) {
-    return (u32)file->rest[1]; /* st_nlink comes first */
-}
-static inline long system_call6(long number, long a, long b, long c, long d, long e, long f) {
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
-}
-#else /* include/uapi/asm-generic/unistd.h @ v6.12 */
-enum {
-    SYS_newfstatat = 79,
-    SYS_exit_group = 94,
-    SYS_prctl = 167,
-    SYS_shutdown = 210,
-    SYS_mmap = 222,
-};
-static inline u32 mode_of(const struct stat *file) {
-    return (u32)file->rest[0];
-}
-static inline long system_call6(long number, long a, long b, long c, long d, long e, long f) {
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc #0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory", "cc");
-    return x0;
-}
-#endif
+enum { O_NOCTTY = 0400 };
 
 static struct ledger *ledger;
 static int ledger_sought;
@@ -214,14 +164,13 @@ static void note_socket(int fd) {
     if (is_silent || open_ledger() == 0)
         return;
     /* fstat() first: a descriptor that is no socket is asked nothing that a sandbox may forbid. */
-    if (system_call(SYS_fstat, fd, (long)&file, 0, 0, 0) < 0 ||
-        (mode_of(&file) & S_IFMT) != S_IFSOCK)
+    if (system_call(SYS_fstat, fd, (long)&file, 0, 0, 0) < 0 || (file.st_mode & S_IFMT) != S_IFSOCK)
         return;
     long protocol = socket_int(fd, SO_PROTOCOL);
     if ((protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP) ||
         socket_int(fd, SO_TYPE) != SOCK_STREAM || (slot = claim_slot(&number)) == 0)
         return;
-    slot->inode = file.ino;
+    slot->inode = file.st_ino;
     slot->protocol = (u32)protocol;
     filled = fill_slot(slot, fd);
     __atomic_store_n(&ledger->states[number], filled ? SLOT_FILLED : SLOT_FREE, __ATOMIC_RELEASE);

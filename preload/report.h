@@ -44,8 +44,8 @@ static void read_switches(char **environment) {
         struct stat file;
         if (system_call(SYS_fstat, 2, (long)&file, 0, 0, 0) < 0)
             found &= ~SWITCH_DEBUG;
-        report_device = file.dev;
-        report_inode = file.ino;
+        report_device = file.st_dev;
+        report_inode = file.st_ino;
     }
     __atomic_store_n(&switches, found, __ATOMIC_RELEASE);
 }
@@ -138,8 +138,8 @@ static void end_line(struct line *line) {
     struct pollfd readers = {.fd = 2, .events = POLLOUT};
     long no_time[2] = {0, 0};
     add_text(line, "\n");
-    if (system_call(SYS_fstat, 2, (long)&file, 0, 0, 0) < 0 || file.dev != report_device ||
-        file.ino != report_inode)
+    if (system_call(SYS_fstat, 2, (long)&file, 0, 0, 0) < 0 || file.st_dev != report_device ||
+        file.st_ino != report_inode)
         return;
     long family = socket_int(2, SO_DOMAIN);
     if (family == AF_INET || family == AF_INET6)

@@ -50,7 +50,7 @@ static void *map_ledger(const char *place) {
     add_number(&path, fd);
     path.text[path.length] = 0;
     if (system_call(SYS_newfstatat, AT_FDCWD, (long)path.text, (long)&file, 0, 0) < 0 ||
-        file.ino != (u64)inode || (mode_of(&file) & S_IFMT) != S_IFREG)
+        file.st_ino != (u64)inode || (file.st_mode & S_IFMT) != S_IFREG)
         return 0;
     long opened = system_call(SYS_openat, AT_FDCWD, (long)path.text,
                               O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0, 0);

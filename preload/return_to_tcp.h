@@ -93,7 +93,7 @@ static int is_held_once(int fd) {
         return 0;
     target.length = own.length = 0;
     add_text(&target, "socket:[");
-    add_number(&target, (long)file.ino);
+    add_number(&target, (long)file.st_ino);
     add_text(&target, "]");
     target.text[target.length] = 0;
     add_number(&own, fd);
@@ -111,7 +111,7 @@ static int is_held_once(int fd) {
             if (starts_with(link, (u64)size, target.text))
                 once = 0;
             if (starts_with(link, (u64)size, "anon_inode:[eventpoll]") &&
-                is_watching(entry->name, file.ino))
+                is_watching(entry->name, file.st_ino))
                 once = 0;
         }
     }

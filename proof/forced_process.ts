@@ -5,7 +5,7 @@
  */
 
 import { listProcesses } from "../inspect/mod.ts";
-import { isPatchPage, PATCH_PAGE_HEAD, PATCH_PAGE_SIZE } from "../patch/mod.ts";
+import { holdsPatch, PATCH_PAGE_HEAD, PATCH_PAGE_SIZE } from "../patch/mod.ts";
 import { asksGo, LIBRARY_NAME, type ProcessFacts, readProcessFacts } from "./process_facts.ts";
 import type { Reason } from "./reason.ts";
 import { explainProgram } from "./tcp_reasons.ts";
@@ -89,23 +89,28 @@ export function readStart(
   }
 }
 
-/** The places of anonymous code of the page's size in a memory map, proc_pid_maps(5). */
-export function findPatchPages(maps: string): bigint[] {
-  return [...maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) r-xp 0+ 00:00 0 *$/gm)].flatMap((found) => {
-    const [begin, end] = [BigInt(`0x${found[1]}`), BigInt(`0x${found[2]}`)];
-    return end - begin === BigInt(PATCH_PAGE_SIZE) ? [begin] : [];
+/**
+ * The pages of a memory map, proc_pid_maps(5), in which what the patcher leaves may begin: of
+ * anonymous code of its size, and the last one of the program's own code.
+ */
+export function findPatchPages(maps: string, program: string): bigint[] {
+  const code = /^([0-9a-f]+)-([0-9a-f]+) r-xp [0-9a-f]+ [0-9a-f:]+ (\d+) *(.*)$/gm;
+  return [...maps.matchAll(code)].flatMap(([, from, to, inode, path]) => {
+    const [begin, end] = [BigInt(`0x${from}`), BigInt(`0x${to}`)];
+    if (inode !== "0") return path === program ? [end - BigInt(PATCH_PAGE_HEAD)] : [];
+    return path === "" && end - begin === BigInt(PATCH_PAGE_SIZE) ? [begin] : [];
   });
 }
 
-/** Whether our page is at one of some places in a process; false too where its memory may not be read. */
-function hasPatchPage(pid: number, places: readonly bigint[]): boolean {
-  if (places.length === 0) return false;
+/** Whether one of some pages of a process holds a patch; false too where its memory may not be read. */
+function hasPatch(pid: number, pages: readonly bigint[]): boolean {
+  if (pages.length === 0) return false;
   try {
     using memory = Deno.openSync(`/proc/${pid}/mem`);
-    const head = new Uint8Array(PATCH_PAGE_HEAD);
-    return places.some((place) => {
-      memory.seekSync(place, Deno.SeekMode.Start);
-      return memory.readSync(head) === head.length && isPatchPage(head);
+    const bytes = new Uint8Array(PATCH_PAGE_HEAD);
+    return pages.some((page) => {
+      memory.seekSync(page, Deno.SeekMode.Start);
+      return memory.readSync(bytes) === bytes.length && holdsPatch(bytes);
     });
   } catch {
     return false;
@@ -123,7 +128,7 @@ function readHints(pid: number): { readonly patched: boolean } | undefined {
   const maps = Deno.readTextFileSync(`/proc/${pid}/maps`);
   if (maps === "") return undefined; // A kernel thread, or one that has ended.
   if (maps.includes(LIBRARY_IN_MAPS)) return { patched: false };
-  const patched = hasPatchPage(pid, findPatchPages(maps));
+  const patched = hasPatch(pid, findPatchPages(maps, Deno.readLinkSync(`/proc/${pid}/exe`)));
   if (patched) return { patched };
   // One character for a byte: all that is sought is ASCII.
   const environment = new TextDecoder("latin1").decode(Deno.readFileSync(`/proc/${pid}/environ`));

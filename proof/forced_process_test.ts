@@ -58,16 +58,18 @@ Deno.test("parseStat() reads names with blanks and parentheses", () => {
   deepStrictEqual(parseStat(`12 (a) (b) S ${rest}`), { command: "a) (b", parent: 0, start: 18 });
 });
 
-Deno.test("findPatchPages() takes anonymous code of the page's size alone", () => {
+Deno.test("findPatchPages() takes anonymous code of its size, and the program's last page", () => {
   const maps = [
     "003f0000-003f4000 r-xp 00000000 00:00 0 ",
-    "00400000-00404000 r-xp 00001000 08:01 77     /bin/static",
+    "00400000-00404000 r-xp 00001000 08:01 77                         /bin/a static",
+    "00404000-00405000 rw-p 00004000 08:01 77                         /bin/a static",
     "00500000-00504000 rwxp 00000000 00:00 0 ",
     "00600000-00608000 r-xp 00000000 00:00 0 ",
-    "7ffd0000-7ffd4000 r-xp 00000000 00:00 0      [vdso]",
+    "7ffb0000-7ffb4000 r-xp 00000000 08:01 78                         /lib/other.so",
+    "7ffd0000-7ffd4000 r-xp 00000000 00:00 0                          [vdso]",
     "",
   ].join("\n");
-  deepStrictEqual(findPatchPages(maps), [0x3f0000n]);
+  deepStrictEqual(findPatchPages(maps, "/bin/a static"), [0x3f0000n, 0x403000n]);
 });
 
 Deno.test("groupProcesses() takes forks with their parent, and nothing else", () => {

@@ -13,9 +13,8 @@
 
 import {
   inspectChildLibrary,
-  inspectLauncher,
   inspectLibrary,
-  inspectPatcher,
+  inspectProgram,
   inspectReportLibrary,
 } from "./native/elf_checks.ts";
 import { renderBpfOptionsHeader, renderBpfOptionsList } from "./native/bpf_options.ts";
@@ -47,8 +46,8 @@ const COMMON_FLAGS = [
   // No C library, no header but ours.
   ..."-std=c11 -O2 -ffreestanding -fno-builtin -nostdlib -nostdlibinc".split(" "),
   ..."-Wall -Wextra -Werror -Wconversion -Wno-sign-conversion".split(" "),
-  // Nothing that would call into a runtime: no stack protector, no vector registers, no outlined atomics.
-  ..."-fno-stack-protector -mgeneral-regs-only -fvisibility=hidden".split(" "),
+  // Nothing that would call into a runtime: no stack protector, no outlined atomics.
+  ..."-fno-stack-protector -fvisibility=hidden".split(" "),
   // Nothing that differs from build to build, or names this folder.
   ..."-fno-ident -g0 -fno-asynchronous-unwind-tables -Wl,--build-id=none -Wl,--strip-all".split(
     " ",
@@ -56,16 +55,24 @@ const COMMON_FLAGS = [
   // As few pages and mappings as can be: each costs at every start of a program.
   ..."-fuse-ld=lld -Wl,-z,noseparate-code -Wl,--no-rosegment -Wl,--gc-sections".split(" "),
 ];
+/** No vector registers: nothing of a caller's is to be saved, and nothing to be aligned. */
+const GENERAL_REGISTERS = "-mgeneral-regs-only";
+
 /** A library of ours, with what it exports. */
 function libraryFlags(name: string, exported: string): string[] {
   return [
+    GENERAL_REGISTERS,
     ..."-shared -fPIC -Wl,-z,now -Wl,-z,relro -Wl,--hash-style=gnu".split(" "),
     `-Wl,-soname,${name}`,
     `-Wl,--version-script=${exported}`,
   ];
 }
 /** At a fixed address: nothing to relocate before it runs. */
-const STATIC_FLAGS = "-static -fno-pic -fno-pie -ffunction-sections -Wl,-z,norelro".split(" ");
+const STATIC_FLAGS = [
+  ..."-static -fno-pic -fno-pie -ffunction-sections -Wl,-z,norelro".split(" "),
+  // Loops as they are written: what gains by it is written so.
+  ..."-fno-vectorize -fno-slp-vectorize".split(" "),
+];
 const MACHINE_FLAGS: Readonly<Record<Machine, readonly string[]>> = {
   x86_64: ["-march=x86-64"],
   aarch64: ["-march=armv8-a", "-mno-outline-atomics"],
@@ -106,6 +113,23 @@ interface Product {
   readonly inspect: (file: Uint8Array<ArrayBuffer>) => string[];
 }
 
+/** The patcher, of which the launcher is one as well. */
+const PATCHER = [
+  "become",
+  "image",
+  "x86_bytes",
+  "x86_length",
+  "x86_sites",
+  "arm_sites",
+  "stub",
+  "memory",
+  "recognize",
+  "tracer",
+  "say",
+].map((name) => `patch/${name}.c`);
+const LAUNCHER = ["slot", "main", "program", "environment", "library", "hand_over", "text"]
+  .map((name) => `launcher/${name}.c`);
+
 const PRODUCTS: readonly Product[] = [
   {
     path: (machine) => `preload/lib/${machine}/libmptcpize.so`,
@@ -128,26 +152,14 @@ const PRODUCTS: readonly Product[] = [
   {
     path: (machine) => `launcher/bin/${machine}/mptcpize`,
     flags: STATIC_FLAGS,
-    sources: ["main", "program", "environment", "library", "hand_over", "text"]
-      .map((name) => `launcher/${name}.c`),
-    inspect: inspectLauncher,
+    sources: [...LAUNCHER, ...PATCHER],
+    inspect: inspectProgram,
   },
   {
     path: (machine) => `patch/bin/${machine}/mptcpize-patch`,
     flags: STATIC_FLAGS,
-    sources: [
-      "main",
-      "image",
-      "x86_length",
-      "x86_sites",
-      "arm_sites",
-      "stub",
-      "memory",
-      "tracer",
-      "say",
-    ]
-      .map((name) => `patch/${name}.c`),
-    inspect: inspectPatcher,
+    sources: ["patch/main.c", ...PATCHER],
+    inspect: inspectProgram,
   },
 ];
 

@@ -105,8 +105,12 @@ function inspectShared(
 const PT_DYNAMIC = 2;
 const ET_EXEC = 2;
 
-/** What a static program is made of, and its faults so far. */
-function inspectStatic(file: Uint8Array<ArrayBuffer>) {
+/**
+ * The faults of a built launcher or patcher; none if it may be shipped.
+ *
+ * Layout: as in {@linkcode inspectLibrary}.
+ */
+export function inspectProgram(file: Uint8Array<ArrayBuffer>): string[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const faults: string[] = [];
   if (view.getUint16(16, true) !== ET_EXEC) faults.push("it has no fixed address");
@@ -121,29 +125,7 @@ function inspectStatic(file: Uint8Array<ArrayBuffer>) {
   if (segments.find(({ type }) => type === PT_GNU_STACK)?.flags !== 6) {
     faults.push("its stack is executable");
   }
-  return { faults, loads: segments.filter(({ type }) => type === PT_LOAD) };
-}
-
-/**
- * The faults of a built launcher; none if it may be shipped.
- *
- * Layout: as in {@linkcode inspectLibrary}.
- */
-export function inspectLauncher(file: Uint8Array<ArrayBuffer>): string[] {
-  const { faults, loads } = inspectStatic(file);
+  const loads = segments.filter(({ type }) => type === PT_LOAD);
   if (loads.length !== 1 || loads[0]!.flags !== 5) faults.push("it is more than one R-X segment");
-  return faults;
-}
-
-/**
- * The faults of a built patcher; none if it may be shipped.
- *
- * Layout: as in {@linkcode inspectLibrary}.
- */
-export function inspectPatcher(file: Uint8Array<ArrayBuffer>): string[] {
-  const { faults, loads } = inspectStatic(file);
-  if (loads.some(({ flags }) => (flags & 3) === 3)) {
-    faults.push("something is writable and executable");
-  }
   return faults;
 }

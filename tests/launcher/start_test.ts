@@ -119,8 +119,7 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "a launcher neither loads a library nor starts a patcher or a Deno that others could replace",
+  name: "a launcher neither loads a library nor starts a Deno that others could replace",
   ...skipUnless("root", isRoot() && hasCompiler),
   fn: async () => {
     const here = await world();
@@ -150,16 +149,6 @@ Deno.test({
     Deno.removeSync(`${folder}/lib`);
     Deno.renameSync(`${folder}/real`, `${folder}/lib`);
     ok(await served());
-
-    const patch = { words: ["run", "--method=patch", here.path("static")], environment: [] };
-    ok(await here.isServed(patch));
-    const patcher = `${folder}/bin/${Deno.build.arch}/mptcpize-patch`;
-    for (const [path, safe] of [[patcher, 0o755], [`${folder}/bin`, 0o755]] as const) {
-      Deno.chmodSync(path, safe | 0o020);
-      strictEqual(await here.isServed(patch), false, path);
-      Deno.chmodSync(path, safe);
-    }
-    ok(await here.isServed(patch));
 
     Deno.chmodSync(`${folder}/deno`, 0o777);
     const { status, err } = await here.start([here.telling, "explain"], { environment: [] });

@@ -213,9 +213,6 @@ export class World implements AsyncDisposable {
     Deno.mkdirSync(`${folder}/lib/${Deno.build.arch}`, { recursive: true });
     Deno.chmodSync(folder, 0o755);
     Deno.copyFileSync(this.library, `${folder}/lib/${Deno.build.arch}/libmptcpize.so`);
-    Deno.mkdirSync(`${folder}/bin/${Deno.build.arch}`, { recursive: true });
-    const patcher = `bin/${Deno.build.arch}/mptcpize-patch`;
-    Deno.copyFileSync(`${this.folder}/${patcher}`, `${folder}/${patcher}`);
     Deno.writeTextFileSync(`${folder}/deno`, `#!/bin/sh\nprintf '${HANDED_OVER}'\n`);
     Deno.chmodSync(`${folder}/deno`, 0o755);
     Deno.writeTextFileSync(`${folder}/mptcpize.js`, "");

@@ -9,7 +9,7 @@ import { encodeCpio } from "../../scripts/cpio.ts";
 import { unpackPackages } from "../../scripts/lab/debian.ts";
 import { cached } from "../../scripts/lab/recipe.ts";
 import { commandExists, skipUnless, skipUnlessAll } from "../skip.ts";
-import { buildArmProgram, patcherFor, run } from "./world.ts";
+import { buildArmProgram, fillRoom, patcherFor, run } from "./world.ts";
 
 const RECIPE = { suite: "bookworm", packages: [String.raw`linux-image-\d.*-cloud-arm64`] };
 const FILE = 0o100755;
@@ -83,16 +83,19 @@ Deno.test({
     ),
   ),
   async fn() {
+    const matrix = await buildArmProgram("matrix", "-static", "-pthread");
     const files = {
       init: await buildArmProgram("init", "-static"),
-      matrix: await buildArmProgram("matrix", "-static", "-pthread"),
+      matrix,
+      full: await fillRoom(matrix),
       pie: await buildArmProgram("matrix", "-static-pie", "-fPIE", "-pthread"),
       surroundings: await buildArmProgram("surroundings", "-static"),
       patch: patcherFor("aarch64"),
     };
     const patched = (path: string, what: string) => `/patch -d ${path} ${path} ${path} ${what}`;
-    const kinds = ["/matrix", "/pie"];
+    const kinds = ["/matrix", "/full", "/pie"];
     const forced: Readonly<Record<string, string>> = {
+      [patched("/full", "fork")]: "own 1\nnone left 1\n-- 0",
       [patched("/matrix", "threads")]: "wrong 0\n-- 0",
       [patched("/matrix", "fork")]: "own 1\nnone left 1\n-- 0",
       [patched("/matrix", "rebind 500")]: "taken 0 wrong 0\n-- 0",

@@ -19,7 +19,7 @@ const skip = (...needs: readonly string[]) => ({
   ignore: needs.some((need) => skipUnless(need, commandExists(need)).ignore),
 });
 
-const SEARCH = ["x86_sites", "x86_length", "arm_sites"];
+const SEARCH = ["x86_sites", "x86_bytes", "x86_length", "arm_sites"];
 
 /** What the native search finds in stretches of code, offsets from their beginnings. */
 async function searchNatively(machine: string, codes: readonly Uint8Array[]): Promise<string[]> {

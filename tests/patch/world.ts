@@ -122,6 +122,26 @@ export function buildMatrix({ name, needs, words }: Flavour): Promise<string> {
   return build(name, (path) => [needs, ...words, "-pthread", "-o", path, `${HERE}matrix.c`]);
 }
 
+/**
+ * A copy of a program with something behind its code, so that the new calls get pages of their own.
+ * Written by other processes: what this one holds open for writing cannot be executed.
+ */
+export function fillRoom(path: string): Promise<string> {
+  const view = new DataView(Deno.readFileSync(path).buffer);
+  const u64 = (at: number) => Number(view.getBigUint64(at, true));
+  const [PT_LOAD, PF_X] = [1, 1];
+  const ends: number[] = [];
+  for (let index = 0; index < view.getUint16(56, true); index++) {
+    const at = u64(32) + index * view.getUint16(54, true);
+    if (view.getUint32(at, true) === PT_LOAD && (view.getUint32(at + 4, true) & PF_X) !== 0) {
+      ends.push(u64(at + 8) + u64(at + 32));
+    }
+  }
+  const fill = ends.map((end) => `printf '\\001\\002' | dd of="$2" conv=notrunc bs=1 seek=${end}`);
+  const script = ['cp "$1" "$2"', ...fill].join(" && ");
+  return build(`${path.split("/").at(-1)} full`, (copy) => ["sh", "-c", script, "sh", path, copy]);
+}
+
 /** Builds surroundings.c. */
 export function buildSurroundings({ name, needs, words }: Flavour): Promise<string> {
   const source = `${HERE}surroundings.c`;

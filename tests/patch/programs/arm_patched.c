@@ -133,6 +133,7 @@ int main(void) {
     image.sites[0].call += text;
     image.sites[0].end += text;
     stub.base = (u64)mmap((void *)(text - 0x400000), STUB_ROOM, 3, 0x22, -1, 0);
+    stub.room = STUB_ROOM;
     build_farewell(&stub, text, &farewell);
     if (!add_call(&stub, &image, 0, 0))
         return 1;
