@@ -4,7 +4,6 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import {
   MptcpizeError,
   NotPermittedError,
@@ -38,6 +37,9 @@ export function readObjectFile(): ObjectFile {
   const url = new URL("./lib/mptcpify.bpf.o", import.meta.url);
   try {
     const bytes = Deno.readFileSync(url);
+    // Not imported: loading it takes longer than all of our own modules, for each command.
+    // deno-lint-ignore no-process-global
+    const { createHash } = process.getBuiltinModule("node:crypto");
     const hash = createHash("sha256").update(bytes).digest();
     return read = { bytes, digest: hash.readBigUInt64LE(0) };
   } catch (cause) {
