@@ -134,13 +134,16 @@ function checkCounters({ counters }: MachineFacts): Check[] {
   )];
 }
 
-function checkContainer({ container }: MachineFacts): Check[] {
-  if (container === undefined) return [];
-  return [check(
-    "ok",
-    "container",
-    `${container}: has settings, endpoints and counters of its own`,
-  )];
+function checkSurroundings({ container, microVm }: MachineFacts): Check[] {
+  const words = {
+    ...container && { container: `${container}: has settings, endpoints and counters of its own` },
+    ...microVm && {
+      "micro-VM":
+        "its kernel is its host's choice: what that lacks here (MPTCP, BPF, an option) is to be had only " +
+        "with another kernel",
+    },
+  };
+  return Object.entries(words).map(([subject, text]) => check("ok", subject, text));
 }
 
 /**
@@ -189,7 +192,7 @@ export function judge(facts: DiagnosisFacts): Check[] {
     ...(sockets ? checkSettings(machine) : []),
     ...checkPaths(machine),
     ...checkManagers(machine),
-    ...checkContainer(machine),
+    ...checkSurroundings(machine),
     ...checkMethods(facts, sockets),
     ...checkSecurityModules(machine),
     ...(sockets ? checkCounters(machine) : []),

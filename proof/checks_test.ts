@@ -18,6 +18,7 @@ const MACHINE: MachineFacts = {
   securityModules: ["lockdown", "capability", "yama"],
   landlock: false,
   container: undefined,
+  microVm: false,
 };
 
 function checks(changes: Partial<MachineFacts>, others: Partial<DiagnosisFacts> = {}): Check[] {
@@ -55,6 +56,15 @@ function endpoint(address: string, id: number) {
 Deno.test("judge() finds nothing wrong when nothing is, and ends with the self-test", () => {
   deepStrictEqual(trouble({}), []);
   strictEqual(checks({}).at(-1)?.subject, "self-test");
+});
+
+Deno.test("judge() tells what surrounds the machine, which is no trouble", () => {
+  const told = checks({ container: "podman", microVm: true }).map(({ subject }) => subject);
+  deepStrictEqual(told.filter((subject) => /container|VM/.test(subject)), [
+    "container",
+    "micro-VM",
+  ]);
+  strictEqual(checks({}).some(({ subject }) => /container|VM/.test(subject)), false);
 });
 
 Deno.test("judge() says why there are no MPTCP sockets, and tries nothing that needs them", () => {

@@ -70,6 +70,8 @@ export interface MachineFacts {
   readonly landlock: boolean;
   /** What kind of container this is; undefined for none that could be told. */
   readonly container: string | undefined;
+  /** Whether this is a virtual machine without firmware, as Firecracker and libkrun give; told on x86 alone. */
+  readonly microVm: boolean;
 }
 
 const SYSCTLS = [
@@ -181,20 +183,30 @@ function readSecurityModules(): string[] | undefined {
   return text === "" ? undefined : text.split(",");
 }
 
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function readContainer(): string | undefined {
-  const exists = (path: string) => {
-    try {
-      Deno.statSync(path);
-      return true;
-    } catch {
-      return false;
-    }
-  };
   if (exists("/run/.containerenv")) return "podman";
   if (exists("/.dockerenv")) return "docker";
   const named = /(?:^|\0)container=([^\0]+)/.exec(read("/proc/1/environ"))?.[1];
   if (named !== undefined) return named;
   return read("/run/systemd/container").trim() || undefined;
+}
+
+/**
+ * Source: X86_FEATURE_HYPERVISOR, arch/x86/include/asm/cpufeatures.h; dmi_id_init, which makes the folder where
+ * firmware has left tables, drivers/firmware/dmi-id.c @ v6.12.
+ */
+function isMicroVm(): boolean {
+  return /^flags\s*:.* hypervisor( |$)/m.test(read("/proc/cpuinfo")) &&
+    !exists("/sys/class/dmi/id");
 }
 
 /**
@@ -230,5 +242,6 @@ export function readMachine(): MachineFacts {
     securityModules: readSecurityModules(),
     landlock: hasLandlock(),
     container: readContainer(),
+    microVm: isMicroVm(),
   };
 }
