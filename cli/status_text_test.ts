@@ -33,7 +33,13 @@ const UNIT: UnitStatus = {
   runtime: false,
   loaded: true,
   since: SINCE,
-  running: [{ unit: "nginx.service", mainPid: 7, pending: false, since: SINCE }],
+  running: [{
+    unit: "nginx.service",
+    mainPid: 7,
+    cgroup: "/system.slice/nginx.service",
+    pending: false,
+    since: SINCE,
+  }],
   sockets: {
     mptcp: 12,
     fallback: 1,

@@ -26,6 +26,8 @@ export interface EnabledInstance {
   readonly unit: string;
   /** Its main process; 0 where it has none. */
   readonly mainPid: number;
+  /** The path of its cgroup; undefined where it has none, as a socket unit. */
+  readonly cgroup: string | undefined;
   /**
    * Whether it was started without the drop-in, so that a restart is pending: by its main process, or for
    * `bpf` and `socket` by its listeners; undefined where it has none, or may not be looked at.
@@ -78,18 +80,21 @@ export async function readInstance(
 ): Promise<EnabledInstance> {
   const properties = await manager.show(unit, ["MainPID", "Listen", "ControlGroup"]);
   const mainPid = Number(properties.text("MainPID")) || 0;
+  const cgroup = properties.text("ControlGroup") || undefined;
   if (dropIn.method === "preload" || dropIn.method === "godebug") {
     const has = mainPid === 0 ? undefined : hasVariables(mainPid, dropIn);
-    return { unit, mainPid, pending: has === undefined ? undefined : !has };
+    return { unit, mainPid, cgroup, pending: has === undefined ? undefined : !has };
   }
   const sockets = dropIn.method === "socket"
     ? readListeners(tcpListeners(properties))
-    : readGroupSockets(properties.text("ControlGroup"));
+    : cgroup === undefined
+    ? []
+    : readGroupSockets(cgroup);
   const listeners = sockets.filter(({ state }) => state === "LISTEN");
   const pending = listeners.length === 0
     ? undefined
     : listeners.some(({ verdict }) => verdict === "tcp");
-  return { unit, mainPid, pending };
+  return { unit, mainPid, cgroup, pending };
 }
 
 function openOrNot(scope: ManagerScope): UnitManager | undefined {

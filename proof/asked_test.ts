@@ -5,7 +5,12 @@ import { isInForce, joinTargets } from "./asked.ts";
 
 Deno.test("isInForce() heeds pending restarts, lost cgroups and obstacles", () => {
   const unit = (...pending: (boolean | undefined)[]) => ({
-    running: pending.map((pending) => ({ unit: "x.service", mainPid: 0, pending })),
+    running: pending.map((pending) => ({
+      unit: "x.service",
+      mainPid: 0,
+      cgroup: undefined,
+      pending,
+    })),
   });
   const obstacle = {
     code: "static" as const,

@@ -7,7 +7,6 @@
 import { probeBpf } from "../bpf/mod.ts";
 import type { Feature } from "../features/mod.ts";
 import { type EnabledInstance, type PersistentTarget, readUnitSockets } from "../force/mod.ts";
-import { readProcessCgroup } from "../inspect/mod.ts";
 import { openManager } from "../systemd/mod.ts";
 import {
   type AskedTarget,
@@ -74,13 +73,10 @@ export interface Status {
   readonly notes: readonly string[];
 }
 
-/** The cgroup of a unit by that of its main process, which may be in one below. */
-function unitExtent({ unit, mainPid }: EnabledInstance): Extent {
-  const cgroup = mainPid === 0 ? undefined : readProcessCgroup(mainPid);
-  const end = cgroup?.indexOf(`/${unit}`) ?? -1;
-  return cgroup === undefined || end === -1
-    ? { ...NOTHING, pids: mainPid === 0 ? [] : [mainPid] }
-    : cgroupExtent(cgroup.slice(0, end + 1 + unit.length));
+/** All of a unit's cgroup; its main process where that cannot be seen. */
+function unitExtent({ cgroup, mainPid }: EnabledInstance): Extent {
+  const extent = cgroup === undefined ? NOTHING : cgroupExtent(cgroup);
+  return extent.pids.length > 0 || mainPid === 0 ? extent : { ...NOTHING, pids: [mainPid] };
 }
 
 /** The listeners that systemd holds for a `.socket` unit. */

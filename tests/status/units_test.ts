@@ -14,12 +14,21 @@ const FILE = `/run/systemd/system/${UNIT}`;
 const FOLDER = "/usr/lib/mptcpize";
 const LIBRARIES = `${FOLDER}/lib/${Deno.build.arch}`;
 
+const LISTEN = "import os, socket, time; listener = socket.socket(); " +
+  "listener.bind(('127.0.0.1', 8311)); listener.listen(); ";
+
 const SERVICE = `[Service]
 Type=notify
-ExecStart=/usr/bin/python3 -c "import os, socket, time; \\
-listener = socket.socket(); listener.bind(('127.0.0.1', 8311)); listener.listen(); \\
+ExecStart=/usr/bin/python3 -c "${LISTEN}\\
 ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); \\
 ready.sendto(b'READY=1', os.environ['NOTIFY_SOCKET']); time.sleep(600)"
+`;
+
+/** As many scripts of System V leave it: what listens is no main process. */
+const WITHOUT_MAIN = `[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/python3 -c "${LISTEN}os.fork() or time.sleep(600)"
 `;
 
 async function must(...words: readonly string[]): Promise<void> {
@@ -28,12 +37,12 @@ async function must(...words: readonly string[]): Promise<void> {
 }
 
 /** A service that listens, and the library where services may load it. */
-async function startService(): Promise<AsyncDisposable> {
+async function startService(service: string): Promise<AsyncDisposable> {
   Deno.mkdirSync(LIBRARIES, { recursive: true });
   const built = new URL(`../../preload/lib/${Deno.build.arch}/libmptcpize.so`, import.meta.url);
   Deno.copyFileSync(built, `${LIBRARIES}/libmptcpize.so`);
   Deno.mkdirSync("/run/systemd/system", { recursive: true });
-  Deno.writeTextFileSync(FILE, SERVICE);
+  Deno.writeTextFileSync(FILE, service);
   await must("systemctl", "daemon-reload");
   await must("systemctl", "start", UNIT);
   return {
@@ -50,7 +59,7 @@ Deno.test({
   name: "status tells whether an enabled unit runs with it, and what its sockets are",
   ...skipUnless("the kernel lab", Deno.env.has("MPTCPIZE_LAB"), "`deno task lab`"),
   fn: async () => {
-    await using _service = await startService();
+    await using _service = await startService(SERVICE);
     const free = await mptcpize("status", UNIT);
     strictEqual(free.code, 1, free.err);
     match(free.out, /forced {4}no: `mptcpize enable [^]*1 TCP\n {4}why: not forced/);
@@ -96,5 +105,26 @@ Deno.test({
       await applyUnitPlan(await planDisable({ units: [UNIT] }, world), world.manager);
     }
     strictEqual((await readStatus()).status.units.length, 0);
+  },
+});
+
+Deno.test({
+  name: "status tells of the sockets of an enabled unit without a main process",
+  ...skipUnless("the kernel lab", Deno.env.has("MPTCPIZE_LAB"), "`deno task lab`"),
+  fn: async () => {
+    await using _service = await startService(WITHOUT_MAIN);
+    const world = openUnitWorld("system");
+    const plan = await planEnable({ units: [UNIT], installations: [FOLDER] }, world);
+    await applyUnitPlan(plan, world.manager);
+    try {
+      await must("systemctl", "restart", UNIT);
+      const row = (await readStatus()).status.units.find(({ unit }) => unit === UNIT);
+      deepStrictEqual(
+        [row?.running[0]?.mainPid, row?.running[0]?.cgroup, row?.sockets.mptcp],
+        [0, `/system.slice/${UNIT}`, 1],
+      );
+    } finally {
+      await applyUnitPlan(await planDisable({ units: [UNIT] }, world), world.manager);
+    }
   },
 });
