@@ -4,13 +4,9 @@
  * @module
  */
 
-/** All that QEMU can emulate. */
-const CPU = "max,la57=off";
-
 /**
- * What guards against other tenants of a real processor only costs time here. And CMPXCHG16B is left to
- * programs, of which HAProxy needs it: QEMU 7.2 leaves wrong flags behind it, and the kernel's allocator made
- * 6.12 crash in 6 of 9 boots.
+ * What guards against other tenants of a real processor only costs time here. The kernel never uses CMPXCHG16B:
+ * QEMU 7.2 leaves wrong flags behind it, and its allocator made 6.12 crash in 6 of 9 boots.
  *
  * Source: admin-guide/kernel-parameters, "clearcpuid=", @ v6.12; by name since v5.19.
  */
@@ -26,15 +22,19 @@ export interface Boot {
   readonly append?: string;
   /** Units: MiB. */
   readonly memory: number;
+  /** Whether programs have CMPXCHG16B; not unless they need it, for what QEMU makes of it. */
+  readonly cx16?: boolean;
   /** More of QEMU's own words: disks, serial lines. */
   readonly devices: readonly string[];
 }
 
 /** The command that boots a kernel, with its console on the first serial line. */
 export function qemuCommand(boot: Boot): [string, ...string[]] {
+  // Else all that QEMU can emulate.
+  const cpu = `max,la57=off,cx16=${boot.cx16 ? "on" : "off"}`;
   return [
     "qemu-system-x86_64",
-    ...["-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2", "-m", String(boot.memory)],
+    ...["-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "2", "-m", String(boot.memory)],
     ...["-nodefaults", "-display", "none", "-no-reboot"],
     ...["-kernel", boot.kernel, "-initrd", boot.initrd],
     ...["-append", `console=ttyS0 ${KERNEL} ${boot.append ?? ""}`.trim()],

@@ -18,6 +18,8 @@ export interface Machine {
   readonly parallel?: boolean;
   /** Whether they are run again after a reboot. */
   readonly reboots?: boolean;
+  /** Whether a program of theirs needs the instruction CMPXCHG16B. */
+  readonly cx16?: boolean;
 }
 
 /** What the host asks for, in /srv/job.json. */
@@ -57,12 +59,16 @@ function filesOf({ paths }: Machine): string[] {
  * @param filter part of a test file's path, or else of the names of tests
  */
 export function jobsOf(kernel: string, filter = ""): Job[] {
-  const { tests, alone, reboot } = RECIPE;
+  const { tests, alone, reboot, cx16 } = RECIPE;
   const nameOf = (path: string) =>
     path.replace(/^tests\/|(_test)?\.ts$|\/$/g, "").replaceAll("/", "_");
   // The longest first, so that the others fill the time beside it.
   const machines: Machine[] = [
-    ...alone.map((path) => ({ name: nameOf(path), paths: [path] })),
+    ...alone.map((path) => ({
+      name: nameOf(path),
+      paths: [path],
+      ...cx16.includes(path) && { cx16: true },
+    })),
     { name: "side_by_side", paths: tests, parallel: true },
     { name: "reboot", paths: reboot, reboots: true },
   ];

@@ -155,6 +155,15 @@ export async function bootFiles(name: string, kernel: Kernel): Promise<BootFiles
   };
 }
 
+/** Puts the command line into one file: in emulation it starts twice as fast as by its modules. */
+async function bundleCommandLine(tree: string): Promise<void> {
+  await run([
+    ...[Deno.execPath(), "run", "-qA", "--config=scripts/bundle/deno.json"] as const,
+    ...["scripts/bundle/bundle.ts", `${tree}/checkout/cli/mptcpize.ts`],
+    `file://${GUEST}/checkout/`,
+  ], { cwd: ROOT.pathname });
+}
+
 /**
  * Has Deno keep what it makes of the checkout, here where that is fast: JavaScript of all of it, and what its
  * engine makes of the command line. It counts only for the place that the files have in the guest, so this
@@ -165,7 +174,8 @@ async function warmUp(tree: string, scripts: readonly string[]): Promise<void> {
 cd ${GUEST}/checkout
 shift
 ${GUEST}/bin/deno cache -q --no-check "$@"
-${GUEST}/bin/deno run -qA --no-check cli/mptcpize.ts run --dry-run true`;
+${GUEST}/bin/deno run -qA --no-check cli/mptcpize.ts status --json || true
+${GUEST}/bin/deno run -qA --no-check cli/mptcpize.ts --version`;
   await run(
     ["unshare", "--mount", "--propagation=private", "sh", "-ec", shell, "sh", tree, ...scripts],
     { env: { DENO_DIR: `${GUEST}/deno` } },
@@ -194,6 +204,7 @@ export async function makeCheckoutDisk(job: unknown, image: string): Promise<voi
   Deno.mkdirSync(`${tree}/bin`);
   Deno.mkdirSync(`${tree}/results`);
   await Deno.copyFile(Deno.execPath(), `${tree}/bin/deno`);
+  await bundleCommandLine(tree);
   await warmUp(tree, scripts);
   Deno.writeTextFileSync(`${tree}/job.json`, JSON.stringify(job));
   await makeDisk(tree, image, "512M");

@@ -29,12 +29,13 @@ function command(
   folder: string,
   append: string,
   serial: readonly string[],
-  keeps = false,
+  { keeps = false, cx16 = false } = {},
 ): [string, ...string[]] {
   return qemuCommand({
     kernel: files.vmlinuz,
     initrd: `${folder}/initrd`,
     memory: MEMORY_MIB,
+    cx16,
     append: `net.ifnames=0 systemd.show_status=0 ${append}`,
     devices: [
       ...disk(root, keeps ? KEPT : DISCARDED),
@@ -129,7 +130,8 @@ export function runJob(
       Deno.mkdirSync(own, { recursive: true });
       const serial = ["-serial", `file:${own}/console.txt`, "-serial", "stdio"];
       const append = `lab.boot=${number}`;
-      const words = command(files, system, folder, append, serial, keeps);
+      const { cx16 = false } = job.machine;
+      const words = command(files, system, folder, append, serial, { keeps, cx16 });
       return await bootOnce(words, folder, own, tell, stop);
     };
     if (!job.machine.reboots) return await boot(root, false, 1);

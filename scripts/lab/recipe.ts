@@ -34,6 +34,8 @@ export interface Recipe {
    * machine was turned off and on again.
    */
   readonly reboot: readonly string[];
+  /** Those of `alone` with a program that needs the instruction CMPXCHG16B. */
+  readonly cx16: readonly string[];
   /** The kernels by name, the oldest first. */
   readonly kernels: Readonly<Record<string, Kernel>>;
 }

@@ -95,9 +95,8 @@ Deno.test({
         await using inside = await startPeer(enclosed, "connect", "MPTCP", address, PORT);
         const { out } = await mptcpizeIn(network.client, "sockets", "--json", "--cgroup", name);
         const { sockets }: { sockets: SeenSocket[] } = JSON.parse(out);
-        deepStrictEqual(sockets.map(({ verdict, owners }) => [verdict, owners[0]?.pid]), [
-          ["mptcp", inside.pid],
-        ]);
+        const found = sockets.map(({ verdict, owners }) => [verdict, owners[0]?.pid]);
+        deepStrictEqual(found, [["mptcp", inside.pid]], out);
         // From another network namespace, by the processes in it.
         const from = listSockets({ cgroup: folder }).sockets;
         deepStrictEqual(from.map(({ inode }) => inode), sockets.map(({ inode }) => inode));
