@@ -19,7 +19,6 @@ interface Limit {
 
 const LIMITS: readonly Limit[] = [
   { chapter: "Start", group: "/bin/true", way: "mptcpize run", most: 0.25 },
-  { chapter: "Start", group: "a static program", way: "mptcpize run --method patch", most: 1 },
   {
     chapter: "Sockets",
     group: "socket()+close(), one thread, dynamic",
