@@ -50,8 +50,14 @@ function command(
 async function prepare(files: BootFiles, folder: string, job: Job): Promise<void> {
   await makeInitrd(files, `${folder}/initrd`);
   await makeCheckoutDisk(job, `${folder}/checkout.img`);
-  Deno.writeFileSync(`${folder}/results.img`, new Uint8Array());
-  Deno.truncateSync(`${folder}/results.img`, RESULTS_BYTES);
+}
+
+/** Empties the disk for results: what an earlier boot left must not count. */
+function clearResults(folder: string): string {
+  const image = `${folder}/results.img`;
+  Deno.writeFileSync(image, new Uint8Array());
+  Deno.truncateSync(image, RESULTS_BYTES);
+  return image;
 }
 
 async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
@@ -63,6 +69,11 @@ async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
+/** How often a guest is booted that does not come to its suites. */
+const BOOTS = 3;
+/** Many times what a boot takes. */
+const BOOT_LIMIT_MINUTES = 10;
+
 /** Boots once, tells what the guest prints, and puts its results into a folder. */
 async function bootOnce(
   [program, ...args]: readonly [string, ...string[]],
@@ -70,28 +81,34 @@ async function bootOnce(
   results: string,
   tell: (text: string) => void,
   stop: AbortSignal,
-): Promise<Result | undefined> {
+): Promise<{ readonly began: boolean; readonly result?: Result }> {
+  const image = clearResults(folder);
+  const silent = new AbortController();
+  const timer = setTimeout(() => silent.abort(), BOOT_LIMIT_MINUTES * 60_000);
+  const limit = AbortSignal.timeout(LIMIT_MINUTES * 60_000);
   const child = new Deno.Command(program, {
     args,
     stdin: "null",
     stdout: "piped",
-    signal: AbortSignal.any([stop, AbortSignal.timeout(LIMIT_MINUTES * 60_000)]),
+    signal: AbortSignal.any([stop, silent.signal, limit]),
   }).spawn();
   let output = "";
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    clearTimeout(timer);
     const plain = text.replaceAll("\r", "");
     output += plain;
     tell(plain);
   }
   await child.status;
+  clearTimeout(timer);
   // Another run on this kernel may have begun, and removed it.
   Deno.mkdirSync(results, { recursive: true });
   Deno.writeTextFileSync(`${results}/output.txt`, output);
   try {
-    await run(["tar", "-xf", `${folder}/results.img`, "-C", results]);
-    return JSON.parse(Deno.readTextFileSync(`${results}/result.json`));
+    await run(["tar", "-xf", image, "-C", results]);
+    return { began: true, result: JSON.parse(Deno.readTextFileSync(`${results}/result.json`)) };
   } catch {
-    return undefined;
+    return { began: output !== "" };
   }
 }
 
@@ -132,7 +149,13 @@ export function runJob(
       const append = `lab.boot=${number}`;
       const { cx16 = false } = job.machine;
       const words = command(files, system, folder, append, serial, { keeps, cx16 });
-      return await bootOnce(words, folder, own, tell, stop);
+      for (let boots = 1;; boots++) {
+        const { began, result } = await bootOnce(words, folder, own, tell, stop);
+        if (began || stop.aborted || boots === BOOTS) return result;
+        // QEMU 7.2 may execute what the kernel has already put another instruction in the place of.
+        tell(`The kernel did not come up (${own}/crash_${boots}.txt): booted again\n`);
+        Deno.renameSync(`${own}/console.txt`, `${own}/crash_${boots}.txt`);
+      }
     };
     if (!job.machine.reboots) return await boot(root, false, 1);
     const own = `${folder}/root.img`;
@@ -147,6 +170,7 @@ export function runJob(
 export function openShell(files: BootFiles, root: string, job: Job): Promise<number> {
   return inFolder(async (folder) => {
     await prepare(files, folder, job);
+    clearResults(folder);
     const [program, ...args] = command(files, root, folder, "lab.shell", ["-serial", "mon:stdio"]);
     const { code } = await new Deno.Command(program, {
       args,

@@ -49,7 +49,7 @@ const GENERATION = 1;
 /** The folder of the lab in the cache; `MPTCPIZE_CACHE` moves the cache. */
 export function labFolder(): string {
   const cache = Deno.env.get("MPTCPIZE_CACHE") ??
-    `${Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`}/mptcpize`;
+    `${Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME")}/.cache`}/mptcpize`;
   return `${cache}/lab`;
 }
 

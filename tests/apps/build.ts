@@ -10,7 +10,7 @@ import type { Scene } from "./scene.ts";
 
 /** A folder outside the checkout that outlives a run; `scripts/setup_debian.sh` fills it. */
 export const CACHE = Deno.env.get("MPTCPIZE_CACHE") ??
-  `${Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`}/mptcpize`;
+  `${Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME")}/.cache`}/mptcpize`;
 
 /** A version of Go: 1.19 is too old to know of MPTCP, 1.23 takes it from GODEBUG. */
 export const GO = {
