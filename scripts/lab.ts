@@ -102,13 +102,19 @@ function judge({ kernel, machine }: Job, result: Result | undefined, results: st
   return totals;
 }
 
-/** Aborted by a signal that ends this process: no machine outlives it, and no folder. */
-function stopOnSignals(): AbortSignal {
+/** Gives what is aborted by a signal that ends this process: no machine outlives it, and no folder. */
+async function untilSignal<T>(use: (stop: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    Deno.addSignalListener(signal, () => controller.abort());
+  const abort = () => controller.abort();
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) Deno.addSignalListener(signal, abort);
+  try {
+    const result = await use(controller.signal);
+    if (controller.signal.aborted) Deno.exit(1);
+    return result;
+  } finally {
+    for (const signal of signals) Deno.removeSignalListener(signal, abort);
   }
-  return controller.signal;
 }
 
 /** Does the jobs for a kernel, as many at a time as there are processors. */
@@ -167,16 +173,15 @@ if (import.meta.main) {
     if (task === "kernels") console.log(files.vmlinuz);
     else if (task === "shell") {
       const machine = { name: "shell", paths: [] };
-      Deno.exitCode = await openShell(files, root, { kernel: name, machine });
+      const job = { kernel: name, machine };
+      Deno.exitCode = await untilSignal((stop) => openShell(files, root, job, stop));
     } else {
       const jobs = jobsOf(name, filter);
-      const stop = stopOnSignals();
       console.log(`\n══ Linux ${name}: ${jobs.map(({ machine }) => machine.name).join(", ")}`);
       const started = performance.now();
       const results = `${labFolder()}/results/${name}`;
       await Deno.remove(results, { recursive: true }).catch(() => {});
-      const totals = await runJobs(files, root, jobs, results, stop);
-      if (stop.aborted) Deno.exit(1);
+      const totals = await untilSignal((stop) => runJobs(files, root, jobs, results, stop));
       if (keep) await keepAnswers(name, results);
       const seconds = ((performance.now() - started) / 1000).toFixed(0);
       console.log(`Linux ${name}: ${renderTotals(totals)} (${seconds} s); ${results}`);

@@ -47,11 +47,6 @@ const RESULTS = "/srv/results";
 const COMMON = ["-qA", "--no-check", "--preload=tests/open_libc.ts"];
 const SANITIZE = ["--sanitize-ops", "--sanitize-resources"];
 
-/** The files of tests of a guest. */
-function filesOf({ paths }: Machine): string[] {
-  return listFiles(/_test\.ts$/).filter((file) => paths.some((path) => file.startsWith(path)));
-}
-
 /**
  * The jobs for a kernel: tests that leave the machine alone share one, and those that change it have one for
  * each path. A filter for names leaves out those that reboot.
@@ -73,9 +68,12 @@ export function jobsOf(kernel: string, filter = ""): Job[] {
     { name: "reboot", paths: reboot, reboots: true },
   ];
   if (filter === "") return machines.map((machine) => ({ kernel, machine }));
+  const files = listFiles(/_test\.ts$/);
   const choose = (among: readonly Machine[], isMeant: (file: string) => boolean) =>
     among.flatMap((machine) => {
-      const paths = filesOf(machine).filter(isMeant);
+      const paths = files.filter((file) =>
+        machine.paths.some((path) => file.startsWith(path)) && isMeant(file)
+      );
       return paths.length === 0 ? [] : [{ kernel, machine: { ...machine, paths } }];
     });
   const byPath = choose(machines, (file) => file.includes(filter));

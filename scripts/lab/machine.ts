@@ -167,7 +167,12 @@ export function runJob(
 }
 
 /** Gives a root shell in the lab on this terminal, until it is left. */
-export function openShell(files: BootFiles, root: string, job: Job): Promise<number> {
+export function openShell(
+  files: BootFiles,
+  root: string,
+  job: Job,
+  stop: AbortSignal,
+): Promise<number> {
   return inFolder(async (folder) => {
     await prepare(files, folder, job);
     clearResults(folder);
@@ -177,6 +182,7 @@ export function openShell(files: BootFiles, root: string, job: Job): Promise<num
       stdin: "inherit",
       stdout: "inherit",
       stderr: "inherit",
+      signal: stop,
     }).spawn().status;
     return code;
   });
