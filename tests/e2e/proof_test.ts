@@ -185,7 +185,7 @@ Deno.test({
     strictEqual(unknown.status, 1);
     match(
       unknown.err,
-      /^mptcpize: Cannot probe name\.invalid: its name (has no|cannot be looked up)/,
+      /^mptcpize: Cannot probe name\.invalid: its name (has no address|cannot be looked up now \(getaddrinfo: EAI_AGAIN\))/,
     );
     await setUp(
       refusing.client,
