@@ -38,6 +38,11 @@ export class MptcpizeError extends Error {
     this.hint = details.hint;
   }
 
+  /** What the message says behind `Cannot <verb> <object>: `. */
+  get state(): string {
+    return this.message.replace(/^Cannot [^:]*: /, "");
+  }
+
   /** The shape of one error under `--json`. */
   toJSON(): Record<string, unknown> {
     return {

@@ -79,11 +79,7 @@ export function probeBpf(): Feature {
       error instanceof NotSupportedError || error instanceof NotPermittedError ||
       error instanceof NotFoundError
     ) {
-      return {
-        state: "no",
-        reason: error.message.replace(/^Cannot [^:]*: /, ""),
-        needs: error.hint ?? "",
-      };
+      return { state: "no", reason: error.state, needs: error.hint ?? "" };
     }
     if (error instanceof MptcpizeError) return { state: "unknown", cause: error.message };
     throw error;

@@ -19,7 +19,7 @@ import {
 } from "../mod.ts";
 import type { Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
-import { count, table, wrap } from "./render.ts";
+import { count, paragraphWidth, table, wrap } from "./render.ts";
 
 function targetWords(flags: ParsedFlags): TargetWords {
   return {
@@ -79,7 +79,7 @@ function attachText(env: Env, plan: AttachPlan, persist: boolean, done: boolean)
       ? (plan.persist?.changes ?? []).map(({ path }) => ["written", path])
       : fileRows(plan.persist?.changes ?? [])),
   ];
-  const width = env.columns === undefined ? 80 : Math.min(env.columns, 100);
+  const width = paragraphWidth(env);
   const hints = attachHints(plan, { persist }).map((hint) => wrap(`hint: ${hint}`, 0, width));
   return [table(rows), ...hints].join("\n") + "\n";
 }

@@ -26,7 +26,7 @@ import { behindInstall, type FirstInstall, planFirstInstall } from "./enable_ins
 import type { Env } from "./env.ts";
 import type { ParsedFlags } from "./flags.ts";
 import { installText } from "./install.ts";
-import { painter, table, wrap } from "./render.ts";
+import { painter, paragraphWidth, table, wrap } from "./render.ts";
 
 /** The folders of installations whose library a unit may load, the best first. */
 export function installations(env: Env, user: boolean): string[] {
@@ -54,11 +54,6 @@ const METHOD_WORDS: Readonly<Record<string, string>> = {
   bpf: "BPF",
   socket: "SocketProtocol=mptcp",
 };
-
-/** How the manager of a plan is asked. */
-function systemctlOf({ scope }: UnitPlan): string {
-  return scope === "user" ? "systemctl --user" : "systemctl";
-}
 
 function actionRow(action: UnitAction, systemctl: string): string[] {
   switch (action.kind) {
@@ -99,10 +94,10 @@ export function plannedText(env: Env, verb: UnitPlan["verb"], planned: PlannedUn
   return `${head}: by ${METHOD_WORDS[method]}${kept}\n  ${file}\n${body}`;
 }
 
-function planText(env: Env, plan: UnitPlan): string {
+function planText(env: Env, plan: UnitPlan, systemctl: string): string {
   const blocks = plan.units.map((unit) => plannedText(env, plan.verb, unit));
-  const rows = plan.actions.map((action) => actionRow(action, systemctlOf(plan)));
-  const width = env.columns === undefined ? 80 : Math.min(env.columns, 100);
+  const rows = plan.actions.map((action) => actionRow(action, systemctl));
+  const width = paragraphWidth(env);
   if (rows.length > 0) blocks.push(`would, in this order\n${table(rows, 2, width)}`);
   return blocks.join("\n\n") + "\n";
 }
@@ -137,6 +132,7 @@ function outcomeText(
   plan: UnitPlan,
   unit: PlannedUnit,
   restarted: RestartedUnit[],
+  systemctl: string,
 ): string {
   const paint = painter(env.color);
   const enables = plan.verb === "enable";
@@ -163,7 +159,7 @@ function outcomeText(
   if (pending.length > 0) {
     lines.push(
       wrap(
-        `${enables ? "in force" : "back to TCP"} after \`${systemctlOf(plan)} restart ${
+        `${enables ? "in force" : "back to TCP"} after \`${systemctl} restart ${
           pending.join(" ")
         }\``,
         2,
@@ -223,11 +219,11 @@ export async function carryOut(
     );
   } else {
     if (installed !== undefined) env.out(`${installText(installed, !dryRun)}${dryRun ? "\n" : ""}`);
-    if (dryRun) env.out(planText(env, plan));
+    if (dryRun) env.out(planText(env, plan, manager.command));
     else {
       for (const unit of plan.units) {
         const own = restarted.filter(({ unit: name }) => unit.running.includes(name));
-        env.out(outcomeText(env, plan, unit, own));
+        env.out(outcomeText(env, plan, unit, own, manager.command));
       }
     }
   }

@@ -19,7 +19,7 @@ import type { Env } from "./env.ts";
 import { askedUnit, explainOneUnit, unitHint } from "./explain_unit.ts";
 import type { ParsedFlags } from "./flags.ts";
 import { describeProgram } from "./program_text.ts";
-import { painter, table, wrap } from "./render.ts";
+import { painter, paragraphWidth, table, wrap } from "./render.ts";
 import { cgroupText, changeRows, commandRequest, planJson } from "./run.ts";
 
 /** The chain from what was found to what the kernel loads. */
@@ -57,7 +57,7 @@ function sitesText(sites: readonly PatchSite[]): string[] {
 
 function factsText(env: Env, facts: CommandFacts, plan: CommandPlan | undefined): string {
   const paint = painter(env.color);
-  const width = env.columns === undefined ? 80 : Math.min(env.columns, 100);
+  const width = paragraphWidth(env);
   const blocks = [
     chain(facts.program).map((program) =>
       `${paint("bold", program.path)}\n${wrap(describeProgram(program), 2, width)}`

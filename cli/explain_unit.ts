@@ -21,7 +21,7 @@ import { installations, plannedText, planWarnings } from "./enable.ts";
 import type { Env } from "./env.ts";
 import { type ParsedFlags, parseFlags } from "./flags.ts";
 import { describeProgram } from "./program_text.ts";
-import { painter, table, wrap } from "./render.ts";
+import { painter, paragraphWidth, table, wrap } from "./render.ts";
 
 /** Whether a word can only mean a unit: it ends as its name does, and names no file. */
 function isUnitWord(word: string): boolean {
@@ -77,7 +77,7 @@ function programText(env: Env, { path, image, fault }: UnitProgram, width: numbe
 /** An explanation as a person reads it. */
 export function unitText(env: Env, explanation: UnitExplanation): string {
   const { unit, programs, reaches, enabled, plan, refused } = explanation;
-  const width = env.columns === undefined ? 80 : Math.min(env.columns, 100);
+  const width = paragraphWidth(env);
   const blocks = [
     [
       painter(env.color)("bold", unit),
@@ -103,7 +103,7 @@ export function unitText(env: Env, explanation: UnitExplanation): string {
   }
   for (const { method, file } of enabled) blocks.push(`it is enabled, by ${method}\n  ${file}`);
   if (refused !== undefined) {
-    const state = refused.message.replace(/^Cannot [^:]*: /, "");
+    const { state } = refused;
     const why = reaches.some(({ reason }) => state.endsWith(reason)) ? "" : `: ${state}`;
     blocks.push(wrap(`\`mptcpize enable\` refuses it${why}`, 0, width));
     if (refused.hint !== undefined) blocks.push(wrap(`hint: ${refused.hint}`, 0, width));

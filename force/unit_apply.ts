@@ -9,6 +9,7 @@ import {
   type DropInStep,
   lockDropIns,
   removeDropIn,
+  SOCKET_PROTOCOL_SINCE,
   type UnitManager,
   writeDropIn,
 } from "../systemd/mod.ts";
@@ -144,7 +145,7 @@ class Applier {
     if (holds(properties, expectation)) return;
     if (property === "SocketProtocol") {
       throw new NotSupportedError(
-        `Cannot enable MPTCP for ${unit}: this systemd does not know SocketProtocol=mptcp, 257 or later is needed`,
+        `Cannot enable MPTCP for ${unit}: this systemd does not know SocketProtocol=mptcp, ${SOCKET_PROTOCOL_SINCE} or later is needed`,
         {
           hint:
             `let the service listen itself, where it can: \`${this.#manager.command} disable --now ${unit}\`, then \`mptcpize enable\` for the service`,

@@ -24,7 +24,7 @@ import {
   type UnitExpectation,
   type UnitWorld,
 } from "./unit_plan.ts";
-import { askableName, type UnitFacts } from "./unit_read.ts";
+import { askableName, type UnitFacts, userFlag } from "./unit_read.ts";
 
 /** Whether a drop-in behind the usual name of ours sets what ours sets: then ours goes behind it. */
 function needsLateName(facts: UnitFacts, settings: readonly string[]): boolean {
@@ -61,7 +61,7 @@ export function planDropIn(
     version: manifest.version,
     unit: name.name,
     method,
-    undo: `mptcpize disable ${request.user ? "--user " : ""}${name.name}`,
+    undo: `mptcpize disable ${userFlag(world.manager.scope)}${name.name}`,
     section: name.type === "socket" ? "Socket" : "Service",
     settings,
     before: variables.flatMap(({ name, before }) =>

@@ -5,7 +5,7 @@
  */
 
 import { ConflictError, MptcpizeError, NotSupportedError } from "../errors.ts";
-import { findInstalledLibrary, isLibraryMachine } from "../preload/mod.ts";
+import { findInstalledLibrary, isLibraryMachine, libraryIn } from "../preload/mod.ts";
 import {
   type DropIn,
   environmentSetting,
@@ -13,6 +13,7 @@ import {
   type ManagerScope,
   parseDropIn,
   parseUnitName,
+  SOCKET_PROTOCOL_SINCE,
 } from "../systemd/mod.ts";
 import { attachAtStart } from "./attach_units.ts";
 import { findInstalled } from "./installed.ts";
@@ -106,7 +107,7 @@ export function choiceFactsOf(
 ): UnitChoiceFacts {
   return {
     library: (machine) => {
-      if (toInstall !== undefined) return `${toInstall.folder}/lib/${machine}/libmptcpize.so`;
+      if (toInstall !== undefined) return libraryIn(toInstall.folder, machine);
       try {
         if (!isLibraryMachine(machine)) throw new Error(`there is no library for ${machine}`);
         return findInstalledLibrary(machine, installations, world.uid);
@@ -160,9 +161,6 @@ function planService(world: UnitWorld, request: EnableRequest, facts: UnitFacts)
     expectations: assignments.map((has) => ({ property: "Environment", has })),
   }, existing);
 }
-
-/** Source: NEWS of systemd 257. */
-const SOCKET_PROTOCOL_SINCE = 257;
 
 function planSocket(world: UnitWorld, request: EnableRequest, facts: UnitFacts): Planned {
   const { name, properties } = facts;
@@ -276,12 +274,21 @@ async function withPending(world: UnitWorld, plan: Planned): Promise<Planned> {
  * @throws {ConflictError} when it is masked, or something of others is in the way
  */
 export async function planEnable(request: EnableRequest, world: UnitWorld): Promise<UnitPlan> {
+  return await planRead(request, world, (word) => readUnit(world.manager, word));
+}
+
+/** As {@linkcode planEnable}, of units as `read` gives them. */
+export async function planRead(
+  request: EnableRequest,
+  world: UnitWorld,
+  read: (word: string) => Promise<UnitFacts>,
+): Promise<UnitPlan> {
   const planned = new Map<string, { readonly facts: UnitFacts; readonly plan: Planned }>();
   const add = async (facts: UnitFacts, plan: Planned): Promise<void> => {
     planned.set(facts.name.name, { facts, plan: await withPending(world, plan) });
   };
   for (const word of request.units) {
-    const facts = await readUnit(world.manager, word);
+    const facts = await read(word);
     if (planned.has(facts.name.name)) continue;
     if (facts.name.type === "socket") {
       await add(facts, planSocket(world, request, facts));

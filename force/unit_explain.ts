@@ -7,7 +7,7 @@
 import { MptcpizeError } from "../errors.ts";
 import { findDropIns, templateOf } from "../systemd/mod.ts";
 import { bpfFor, chooseForProgram, type UnitChoiceFacts, type UnitMethod } from "./unit_choice.ts";
-import { choiceFactsOf, type EnableRequest, planEnable } from "./unit_enable.ts";
+import { choiceFactsOf, type EnableRequest, planRead } from "./unit_enable.ts";
 import { isObstacle, type UnitObstacle, waysOf } from "./unit_environment.ts";
 import type { UnitPlan, UnitWorld } from "./unit_plan.ts";
 import type { UnitProgram } from "./unit_programs.ts";
@@ -111,7 +111,8 @@ export async function explainUnit(
   let plan: UnitPlan | undefined;
   let refused: MptcpizeError | undefined;
   try {
-    plan = await planEnable({ ...request, units: [request.unit] }, world);
+    const units = [request.unit];
+    plan = await planRead({ ...request, units }, world, () => Promise.resolve(facts));
   } catch (error) {
     if (!(error instanceof MptcpizeError)) throw error;
     refused = error;
@@ -129,7 +130,7 @@ export async function explainUnit(
           reaches: true,
           reason: `systemd makes its listeners: ${tcpListeners(properties).join(", ")}`,
         }
-        : { reaches: false, reason: refused.message.replace(/^Cannot [^:]*: /, "") }),
+        : { reaches: false, reason: refused.state }),
     }];
   return { unit: name.name, programs: facts.programs, reaches, enabled, plan, refused };
 }

@@ -199,6 +199,11 @@ export async function findLibrary(
   });
 }
 
+/** Where an installation has the library for a machine. */
+export function libraryIn(folder: string, machine: string): string {
+  return `${folder}/lib/${machine}/libmptcpize.so`;
+}
+
 /**
  * Finds the library of an installation: what a unit may load from at each start, and after a reboot.
  *
@@ -217,7 +222,7 @@ export function findInstalledLibrary(
 ): string {
   const tried: string[] = [];
   for (const folder of folders) {
-    const path = `${folder}/lib/${machine}/libmptcpize.so`;
+    const path = libraryIn(folder, machine);
     try {
       const unsafe = unsafeBecause(readComponents(Deno.realPathSync(path)), uid);
       if (unsafe === undefined) return path;

@@ -25,6 +25,7 @@ export {
   findInstalledLibrary,
   findLibrary,
   isLibraryMachine,
+  libraryIn,
   type LibraryMachine,
   type LibraryName,
   type LibraryPlace,

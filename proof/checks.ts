@@ -135,15 +135,18 @@ function checkCounters({ counters }: MachineFacts): Check[] {
 }
 
 function checkSurroundings({ container, microVm }: MachineFacts): Check[] {
-  const words = {
-    ...container && { container: `${container}: has settings, endpoints and counters of its own` },
-    ...microVm && {
-      "micro-VM":
-        "its kernel is its host's choice: what that lacks here (MPTCP, BPF, an option) is to be had only " +
-        "with another kernel",
-    },
-  };
-  return Object.entries(words).map(([subject, text]) => check("ok", subject, text));
+  const checks: Check[] = [];
+  if (container !== undefined) {
+    const words = `${container}: has settings, endpoints and counters of its own`;
+    checks.push(check("ok", "container", words));
+  }
+  if (microVm) {
+    const words =
+      "its kernel is its host's choice: what that lacks here (MPTCP, BPF, an option) is to be had only " +
+      "with another kernel";
+    checks.push(check("ok", "micro-VM", words));
+  }
+  return checks;
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 
 import type { Feature } from "../features/mod.ts";
+import { SOCKET_PROTOCOL_SINCE } from "../systemd/mod.ts";
 import { type Check, check } from "./checks.ts";
 import type { MachineFacts } from "./machine.ts";
 import type { PatchTrial } from "./try_patch.ts";
@@ -19,9 +20,6 @@ export interface MethodFacts {
   readonly patch: PatchTrial;
   readonly machine: MachineFacts;
 }
-
-/** Since this version a socket unit may say `SocketProtocol=mptcp`. Source: systemd, NEWS of 257. */
-const SOCKET_PROTOCOL_SINCE = 257;
 
 function checkBpf(bpf: Feature): Check {
   switch (bpf.state) {
@@ -39,7 +37,7 @@ function checkSocketUnits(version: number | undefined): Check {
   const words = version === undefined
     ? "not here: systemd does not run, or does not tell its version"
     : version < SOCKET_PROTOCOL_SINCE
-    ? `not here: systemd ${version} does not know SocketProtocol=mptcp, 257 does`
+    ? `not here: systemd ${version} does not know SocketProtocol=mptcp, ${SOCKET_PROTOCOL_SINCE} does`
     : `systemd ${version} knows SocketProtocol=mptcp`;
   return check("ok", "socket unit", words);
 }

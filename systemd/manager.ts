@@ -14,6 +14,9 @@ import { parseUnitName } from "./unit_name.ts";
 /** Which manager is meant: that of the machine, or that of the user who calls. */
 export type ManagerScope = "system" | "user";
 
+/** Since this version `SocketProtocol=` of a socket unit knows mptcp. Source: NEWS of systemd 257. */
+export const SOCKET_PROTOCOL_SINCE = 257;
+
 /** What a command of systemd's answered. */
 export interface Answer {
   /** The exit status. */

@@ -34,6 +34,7 @@ export {
   controlGroupOf,
   type ManagerScope,
   openManager,
+  SOCKET_PROTOCOL_SINCE,
   type StartProgram,
   UnitManager,
   untrusted,
