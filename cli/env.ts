@@ -114,7 +114,11 @@ interface Start {
 }
 
 /** What the launcher puts behind its first entry. */
-const LAUNCHER_ENTRIES = ["DENO_DIR=/dev/null", "DENO_NO_UPDATE_CHECK=1"];
+const LAUNCHER_ENTRIES = [
+  "DENO_DIR=/dev/null",
+  "DENO_NO_UPDATE_CHECK=1",
+  "DENO_LOG=error,deno::cache::cache_db=off",
+];
 
 /**
  * Takes what the launcher puts before all other entries out of an environment, and reads it

@@ -87,9 +87,11 @@ _Noreturn void hand_over(const struct start *start) {
     envp[0] = described;
     envp[1] = "DENO_DIR=/dev/null";
     envp[2] = "DENO_NO_UPDATE_CHECK=1";
+    /* That it has no folder for its cache is not to be told on each terminal. */
+    envp[3] = "DENO_LOG=error,deno::cache::cache_db=off";
     for (count = 0; start->envp[count] != 0; count++)
-        envp[count + 3] = start->envp[count];
-    envp[count + 3] = 0;
+        envp[count + 4] = start->envp[count];
+    envp[count + 4] = 0;
     error = kernel_execve(deno, argv, envp);
     /* The command would be refused as well: its status is that of env(1) for what cannot be
      * executed. */

@@ -130,6 +130,20 @@ Deno.test("an installation works without checkout and Deno, and leaves nothing w
 });
 
 Deno.test({
+  name: "an installation says on a terminal what it says elsewhere, and nothing of its Deno",
+  ...skipUnless("script (bsdutils)", commandExists("script")),
+  fn: () =>
+    inWorld(async ({ root, cli }) => {
+      await succeed([...cli, "install", "--prefix", `${root}/prefix`]);
+      const own = `${root}/prefix/bin/mptcpize`;
+      const options = { clearEnv: true, env: { PATH: "/usr/bin:/bin", HOME: `${root}/home` } };
+      const elsewhere = await succeed([own, "--version"], options);
+      const words = ["script", "-qec", `${own} --version`, "/dev/null"];
+      strictEqual(await succeed(words, options), elsewhere.replace("\n", "\r\n"));
+    }),
+});
+
+Deno.test({
   name: "install --user needs no root, whatever the umask, and says so without it",
   ...skipUnless("root", isRoot()),
   fn: async () => {
