@@ -85,7 +85,7 @@ Deno.test({
     add(["MPTCPIZE_DEBUG=0", "MPTCPIZE_STRICT=0", "MPTCPIZE_DEBUG=2"]);
     add(["MPTCPIZE_DEBUG=0", "MPTCPIZE_STRICT=", "MPTCPIZE_DEBUG=2"], ["-d", "--strict"]);
     add(["MPTCPIZE_START=nofile:3", PATH]);
-    add(["DENO_DIR=/nonexistent/deno", "DENO_NO_UPDATE_CHECK=", "A=1"]);
+    add([`DENO_DIR=${here.path("deno")}`, "DENO_NO_UPDATE_CHECK=", "A=1"]);
     add(Array.from({ length: 3000 }, (_, index) => `V${index}=${index}`));
     await forEach(cases, (given) => same(given, true));
   },
