@@ -113,10 +113,10 @@ export const COMMANDS: readonly CommandSpec[] = [
       },
       {
         name: "report",
-        value: "FILE",
+        value: "json|FILE",
         optional: true,
         help: "stay as its parent, and say afterwards on stderr what became of its sockets; " +
-          "=FILE writes that as JSON",
+          "=json says that as JSON, =FILE writes it to a file",
       },
       DRY_RUN,
       {

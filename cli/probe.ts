@@ -13,6 +13,11 @@ import { addressText } from "./sockets_text.ts";
 const DEFAULT_PORT = 443;
 const MAX_TIMEOUT_S = 600;
 
+/** What of a URL can be probed: the port that goes without saying there is not the one that does here. */
+function targetOf({ protocol, host, hostname }: URL): string {
+  return protocol === "http:" && host === hostname ? `${hostname}:80` : host;
+}
+
 /** Parses `HOST`, `HOST:PORT`, `[IPV6]:PORT` and a bare IPv6 address. */
 export function parseTarget(text: string): { readonly host: string; readonly port: number } {
   const bracketed = /^\[([^\]]+)\](?::(.*))?$/.exec(text);
@@ -21,7 +26,7 @@ export function parseTarget(text: string): { readonly host: string; readonly por
   const isUrl = text.includes("://") && URL.canParse(text);
   const [, host, port] = isUrl ? [] : bracketed ?? plain ?? bare ?? [];
   if (host === undefined) {
-    const url = isUrl ? new URL(text).host : "";
+    const url = isUrl ? targetOf(new URL(text)) : "";
     throw new UsageError(`Cannot parse ${shellWord(text)}: it is no HOST or HOST:PORT`, {
       hint: url !== ""
         ? `\`mptcpize probe ${url}\``

@@ -23,6 +23,8 @@ Deno.test("parseTarget() refuses what is neither", () => {
       return (error as UsageError).hint;
     }
   };
+  deepStrictEqual(hint("http://localhost:80/a"), "`mptcpize probe localhost:80`");
+  deepStrictEqual(hint("https://example.org/a"), "`mptcpize probe example.org`");
   deepStrictEqual(hint("https://example.org:8443/a"), "`mptcpize probe example.org:8443`");
   deepStrictEqual(hint("[2001:db8::1"), "an IPv6 address with a port is written [2001:db8::1]:443");
   deepStrictEqual(hint(""), "`mptcpize probe example.org:443`");

@@ -114,6 +114,9 @@ export interface ReportTarget {
   readonly write: (report: RunReport) => void;
 }
 
+/** In the place of a file: one line of JSON on stderr. A file of that name is `./json`. */
+const AS_JSON = "json";
+
 /** Paths of descriptors that somebody else has open, too. */
 const DESCRIPTOR = /^\/(dev\/(fd\/\d+|stdout|stderr)|proc\/self\/fd\/\d+)$/;
 
@@ -134,7 +137,7 @@ function cannotWrite(path: string, cause: unknown): string {
 }
 
 /**
- * Where the flag says that the report goes: text to stderr, or JSON to a file, which is opened at once so that
+ * Where the flag says that the report goes: text or JSON to stderr, or JSON to a file, which is opened at once so that
  * it is known before the command starts whether it can be written. What the caller has open as a descriptor is
  * added to, not cut off.
  *
@@ -145,9 +148,11 @@ export function openReport(
   path: string | undefined,
   json: boolean,
 ): ReportTarget {
-  if (path === undefined) {
+  if (path === undefined || path === AS_JSON) {
+    const asJson = json || path === AS_JSON;
     return {
-      write: (report) => env.err(json ? JSON.stringify(report) + "\n" : `\n${reportText(report)}`),
+      write: (report) =>
+        env.err(asJson ? JSON.stringify(report) + "\n" : `\n${reportText(report)}`),
     };
   }
   let file: Deno.FsFile;

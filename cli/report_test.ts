@@ -106,6 +106,9 @@ Deno.test("openReport() adds to a descriptor of the caller's, and tells where th
     Deno.removeSync(path);
   }
   strictEqual(said, "");
+  openReport(env, "json", false).write(REPORT);
+  strictEqual(said, JSON.stringify(REPORT) + "\n");
+  said = "";
   openReport(env, "/dev/full", false).write(REPORT);
   strictEqual(
     said,
